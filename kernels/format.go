@@ -1,0 +1,94 @@
+package kernels
+
+// A Format says how a weight matrix [rows, k] lies in memory. Rows are packed
+// in groups of four, so that one 32-bit lane of a vector belongs to one row and
+// no kernel needs a horizontal sum; missing rows of the last group are zero.
+//
+// Every group is a sequence of planes, each plane running over all of k. With
+// nb = k/32 blocks and r the row inside its group:
+//
+//	F32            w  [k][r] float32
+//	F16, BF16      w  [k][r] uint16
+//	Q8_0           qs [nb][8][r][4] uint8 (int8 xor the flavour's sign bias), d [nb][r] float16
+//	Q4_0           qs [nb][4][r][4] uint8, d [nb][r] float16
+//	Q4_1           qs as Q4_0, d, m [nb][r] float16
+//	Q5_0           qs as Q4_0, qh [nb][r] uint32, d
+//	Q5_1           qs as Q4_0, qh [nb][r] uint32, d, m
+//
+// A nibble byte v of Q4_0 holds k = 4v+i in its low half and k = 16+4v+i in its
+// high half, which is the order of the file. Bit j of byte i of qh is the fifth
+// bit of k = 4j+i.
+type Format uint32
+
+// The packed formats. The names are those of the GGUF types they come from.
+const (
+	FormatNone Format = iota
+	F32
+	F16
+	BF16
+	Q8_0
+	Q4_0
+	Q4_1
+	Q5_0
+	Q5_1
+	nFormats
+)
+
+// GroupRows is the number of rows packed together.
+const GroupRows = 4
+
+// BlockK is the number of columns that share a scale.
+const BlockK = 32
+
+// formatInfo holds what every executor must agree on.
+type formatInfo struct {
+	name       string
+	fileBlock  int   // columns per block of the file
+	fileBytes  int   // bytes per block of the file
+	packBytes  int   // bytes per packed group and block of fileBlock columns
+	quantised  bool  // multiplied with quantised activations
+	zero       int32 // what the stored integer exceeds the true one by
+	hasMin     bool  // a minimum is added per block
+	signedBits bool  // stored integers are signed bytes (Q8_0)
+}
+
+var formats = [nFormats]formatInfo{
+	F32:  {name: "F32", fileBlock: 1, fileBytes: 4, packBytes: 16},
+	F16:  {name: "F16", fileBlock: 1, fileBytes: 2, packBytes: 8},
+	BF16: {name: "BF16", fileBlock: 1, fileBytes: 2, packBytes: 8},
+	Q8_0: {name: "Q8_0", fileBlock: 32, fileBytes: 34, packBytes: 136, quantised: true, signedBits: true},
+	Q4_0: {name: "Q4_0", fileBlock: 32, fileBytes: 18, packBytes: 72, quantised: true, zero: 8},
+	Q4_1: {name: "Q4_1", fileBlock: 32, fileBytes: 20, packBytes: 80, quantised: true, hasMin: true},
+	Q5_0: {name: "Q5_0", fileBlock: 32, fileBytes: 22, packBytes: 88, quantised: true, zero: 16},
+	Q5_1: {name: "Q5_1", fileBlock: 32, fileBytes: 24, packBytes: 96, quantised: true, hasMin: true},
+}
+
+func (f Format) String() string {
+	if f == FormatNone || f >= nFormats {
+		return "Format(none)"
+	}
+	return formats[f].name
+}
+
+// Quantised reports whether the format is multiplied with quantised activations.
+func (f Format) Quantised() bool { return formats[f].quantised }
+
+// FileRowBytes is the size in bytes of one row of k values as a file stores it.
+func (f Format) FileRowBytes(k int) int {
+	return k / formats[f].fileBlock * formats[f].fileBytes
+}
+
+// GroupBytes is the size in bytes of one packed group of four rows of k values.
+func (f Format) GroupBytes(k int) int {
+	return k / formats[f].fileBlock * formats[f].packBytes
+}
+
+// PackedBytes is the size in bytes of a packed matrix [rows, k].
+func (f Format) PackedBytes(rows, k int) int {
+	return (rows + GroupRows - 1) / GroupRows * f.GroupBytes(k)
+}
+
+// Fits reports whether a matrix of k columns can have this format.
+func (f Format) Fits(k int) bool {
+	return f != FormatNone && f < nFormats && k%formats[f].fileBlock == 0
+}

@@ -1,0 +1,86 @@
+package kernels
+
+// TileWidths are the numbers of tokens that kernels handle together, widest
+// first. Six is the widest tile whose accumulators stay in registers.
+var TileWidths = [...]int{6, 4, 2, 1}
+
+// TileWidth is the width of the tile that starts with left tokens still to go.
+func TileWidth(left int) int {
+	for _, w := range TileWidths {
+		if w <= left {
+			return w
+		}
+	}
+	return 1
+}
+
+// ActLayout describes quantised activations of K columns (a multiple of 32).
+//
+// Tokens are cut into tiles, greedily by TileWidth; the tile that starts at
+// token t begins t·TokenBytes bytes into the buffer. A tile of T tokens holds
+// four planes, with nb = K/32 blocks, u the token inside the tile and s the
+// sub-block (32/Sub of them per block):
+//
+//	qs    [nb][8][u][4] int8      four columns of one token are one 32-bit word
+//	d     [nb][u] float32         scale
+//	start [nb][s][u] int32        −Zero·Σ qs of the sub-block
+//	sum   [nb][s][u] float32      d·Σ qs of the sub-block
+type ActLayout struct{ K, Sub int }
+
+// TokenBytes is the size of one token's share of a tile in bytes.
+func (l ActLayout) TokenBytes() int {
+	nb := l.K / BlockK
+	return nb * (BlockK + 4 + 8*(BlockK/l.Sub))
+}
+
+// Bytes is the size of n tokens in bytes.
+func (l ActLayout) Bytes(n int) int { return n * l.TokenBytes() }
+
+// planes returns the byte offsets of d, start and sum in a tile of t tokens.
+func (l ActLayout) planes(t int) (d, start, sum int) {
+	nb, subs := l.K/BlockK, BlockK/l.Sub
+	d = nb * BlockK * t
+	start = d + nb*4*t
+	sum = start + nb*subs*4*t
+	return d, start, sum
+}
+
+// KVLayout describes one layer's key or value cache.
+//
+//	keys    [heads][ceil(Capacity/4)][Dim][4]  four positions side by side, so that scores need no horizontal sum
+//	values  [heads][Capacity rounded up to 4][Dim]
+//
+// elements are float32 or float16. With KVQ8 elements are int8 in the same
+// order and a plane of float32 scales follows, one per position and 32
+// columns: keys [heads][ceil(Capacity/4)][Dim/32][4], values [heads][Capacity rounded up][Dim/32].
+type KVLayout struct {
+	Heads, Dim, Capacity int
+	Type                 KVType
+}
+
+// Slots is the capacity rounded up to a whole group of four positions.
+func (l KVLayout) Slots() int { return (l.Capacity + 3) &^ 3 }
+
+// elements is the number of cached values.
+func (l KVLayout) elements() int { return l.Heads * l.Slots() * l.Dim }
+
+// Bytes is the size of the layer's keys (or values) in bytes.
+func (l KVLayout) Bytes() int {
+	switch l.Type {
+	case KVF32:
+		return 4 * l.elements()
+	case KVF16:
+		return 2 * l.elements()
+	}
+	return l.elements() + l.elements()/BlockK*4
+}
+
+// keyIndex is the element index of column c of head h at position p.
+func (l KVLayout) keyIndex(h, p, c int) int {
+	return ((h*l.Slots()/4+p/4)*l.Dim+c)*4 + p%4
+}
+
+// valueIndex is the element index of column c of head h at position p.
+func (l KVLayout) valueIndex(h, p, c int) int {
+	return (h*l.Slots()+p)*l.Dim + c
+}
