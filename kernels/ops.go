@@ -288,7 +288,6 @@ func (o *operands) storeKV() (e StoreKV) {
 //
 // Shapes: Q [N, QStride], head h at h·KeyDim; Dst [N, DstStride], head h at h·ValueDim; K, V as KVLayout;
 // Heads a multiple of KVHeads, query head h reads kv head h·KVHeads/Heads; Slopes [Heads] or zero.
-// Scratch: at least AttentionScratch bytes that no other operation uses meanwhile, per thread.
 // Source: Vaswani et al. 2017, arXiv:1706.03762; single pass with running maximum: Milakov & Gimelshein 2018, arXiv:1805.02867.
 type Attention struct {
 	Dst, Q, K, V       Addr
