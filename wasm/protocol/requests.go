@@ -1,0 +1,215 @@
+package protocol
+
+// The tags of requests. Each is answered by exactly one reply; an Error may take
+// the place of any other.
+const (
+	TagOpen         Tag = 1
+	TagFinish       Tag = 2
+	TagDiscard      Tag = 3
+	TagUnload       Tag = 4
+	TagInfo         Tag = 5
+	TagStats        Tag = 6
+	TagTokenize     Tag = 10
+	TagDetokenize   Tag = 11
+	TagOpenSession  Tag = 20
+	TagCloseSession Tag = 21
+	TagTruncate     Tag = 22
+	TagGenerate     Tag = 30
+	TagAbort        Tag = 31
+	TagLogits       Tag = 32
+)
+
+// A File is one file of a stream, announced before its bytes.
+type File struct {
+	Name string // for messages only
+	Size uint64 // bytes
+}
+
+// Open begins a stream: the bytes of Files, one after another, follow through the
+// module's write export. Reply: OK.
+type Open struct {
+	Kind  string // "model" or "adapter"
+	ID    string // the adapter's name in requests; unused for a model
+	Files []File // more than one for a sharded model
+}
+
+// Finish ends the stream. Reply: ModelInfo or AdapterInfo, by the stream's kind.
+type Finish struct{}
+
+// Discard throws a half-written stream away. Reply: OK, also when there is none.
+type Discard struct{}
+
+// Unload frees an adapter. Reply: OK. (A model is freed with its whole instance:
+// the memory of a WebAssembly instance never shrinks.)
+type Unload struct {
+	ID string
+}
+
+// Info asks for the loaded model. Reply: ModelInfo.
+type Info struct{}
+
+// Stats asks for memory and executor figures. Reply: StatsReply.
+type Stats struct{}
+
+// Tokenize turns text into ids. Reply: Tokens.
+type Tokenize struct {
+	Text         string
+	AddSpecial   bool // begin-of-sequence and the like, where the model asks for them
+	ParseSpecial bool // false: text that looks like a special token stays text
+}
+
+// Detokenize turns ids into text. Reply: Text.
+type Detokenize struct {
+	Tokens  []uint32
+	Special bool // write special tokens out as text
+}
+
+// OpenSession makes a KV cache. Reply: SessionInfo.
+type OpenSession struct {
+	ContextLength uint32 // tokens; 0 is the model's own
+	KVType        string // "F32", "F16", "Q8_0"; "" is the engine's choice
+}
+
+// CloseSession frees a session. Reply: OK.
+type CloseSession struct {
+	Session uint32
+}
+
+// Truncate keeps the first Length tokens of a session's cache. Reply: SessionInfo.
+type Truncate struct {
+	Session uint32
+	Length  uint32
+}
+
+// An Adapter is a loaded adapter and how strongly it acts.
+type Adapter struct {
+	ID    string
+	Scale float32
+}
+
+// Generate starts a generation in a session. Reply: OK; then each call of the
+// module's step export returns Progress, Chunk, or Done, which is the last.
+//
+// The prompt is Tokens when there are any, and Prompt otherwise. What of it is
+// already in the session's cache under the same adapters is not computed again.
+type Generate struct {
+	Session      uint32
+	Prompt       string
+	Tokens       []uint32
+	AddSpecial   bool // as in Tokenize
+	ParseSpecial bool
+	MaxTokens    uint32 // 0: until a stop or the end of the context
+	Temperature  float32
+	TopK         uint32  // 0: off
+	TopP         float32 // 1 or 0: off
+	MinP         float32 // 0: off
+	Seed         uint64  // below 2⁵³
+	Stop         []string
+	IgnoreEOS    bool
+	Adapters     []Adapter
+	Logprobs     bool
+	TopLogprobs  uint32 // how many rivals to report with each token
+}
+
+// Abort ends a session's generation: its next step is Done with "abort". Reply: OK.
+type Abort struct {
+	Session uint32
+}
+
+// Logits feeds tokens to an emptied session. Reply: LogitsReply.
+type Logits struct {
+	Session  uint32
+	Tokens   []uint32
+	All      bool // one row for every token; false: the last token's only
+	Adapters []Adapter
+}
+
+func (*Open) Tag() Tag         { return TagOpen }
+func (*Finish) Tag() Tag       { return TagFinish }
+func (*Discard) Tag() Tag      { return TagDiscard }
+func (*Unload) Tag() Tag       { return TagUnload }
+func (*Info) Tag() Tag         { return TagInfo }
+func (*Stats) Tag() Tag        { return TagStats }
+func (*Tokenize) Tag() Tag     { return TagTokenize }
+func (*Detokenize) Tag() Tag   { return TagDetokenize }
+func (*OpenSession) Tag() Tag  { return TagOpenSession }
+func (*CloseSession) Tag() Tag { return TagCloseSession }
+func (*Truncate) Tag() Tag     { return TagTruncate }
+func (*Generate) Tag() Tag     { return TagGenerate }
+func (*Abort) Tag() Tag        { return TagAbort }
+func (*Logits) Tag() Tag       { return TagLogits }
+
+func (m *Open) fields(c *coder) {
+	c.str(&m.Kind)
+	c.str(&m.ID)
+	list(c, &m.Files, 12, func(c *coder, f *File) {
+		c.str(&f.Name)
+		c.u53(&f.Size)
+	})
+}
+
+func (m *Finish) fields(*coder)  {}
+func (m *Discard) fields(*coder) {}
+
+func (m *Unload) fields(c *coder) { c.str(&m.ID) }
+
+func (m *Info) fields(*coder)  {}
+func (m *Stats) fields(*coder) {}
+
+func (m *Tokenize) fields(c *coder) {
+	c.str(&m.Text)
+	c.bool(&m.AddSpecial)
+	c.bool(&m.ParseSpecial)
+}
+
+func (m *Detokenize) fields(c *coder) {
+	c.u32s(&m.Tokens)
+	c.bool(&m.Special)
+}
+
+func (m *OpenSession) fields(c *coder) {
+	c.u32(&m.ContextLength)
+	c.str(&m.KVType)
+}
+
+func (m *CloseSession) fields(c *coder) { c.u32(&m.Session) }
+
+func (m *Truncate) fields(c *coder) {
+	c.u32(&m.Session)
+	c.u32(&m.Length)
+}
+
+func (c *coder) adapters(v *[]Adapter) {
+	list(c, v, 8, func(c *coder, a *Adapter) {
+		c.str(&a.ID)
+		c.f32(&a.Scale)
+	})
+}
+
+func (m *Generate) fields(c *coder) {
+	c.u32(&m.Session)
+	c.str(&m.Prompt)
+	c.u32s(&m.Tokens)
+	c.bool(&m.AddSpecial)
+	c.bool(&m.ParseSpecial)
+	c.u32(&m.MaxTokens)
+	c.f32(&m.Temperature)
+	c.u32(&m.TopK)
+	c.f32(&m.TopP)
+	c.f32(&m.MinP)
+	c.u53(&m.Seed)
+	c.strs(&m.Stop)
+	c.bool(&m.IgnoreEOS)
+	c.adapters(&m.Adapters)
+	c.bool(&m.Logprobs)
+	c.u32(&m.TopLogprobs)
+}
+
+func (m *Abort) fields(c *coder) { c.u32(&m.Session) }
+
+func (m *Logits) fields(c *coder) {
+	c.u32(&m.Session)
+	c.u32s(&m.Tokens)
+	c.bool(&m.All)
+	c.adapters(&m.Adapters)
+}
