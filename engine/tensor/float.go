@@ -1,0 +1,77 @@
+package tensor
+
+import "math"
+
+// F16ToF32 widens an IEEE 754 half-precision number. It is exact; a NaN keeps
+// its payload and becomes quiet.
+func F16ToF32(h uint16) float32 {
+	sign := uint32(h&0x8000) << 16
+	exp := uint32(h>>10) & 0x1f
+	man := uint32(h & 0x3ff)
+	switch {
+	case exp == 0x1f && man != 0:
+		return math.Float32frombits(sign | 0x7fc00000 | man<<13)
+	case exp == 0x1f:
+		return math.Float32frombits(sign | 0x7f800000)
+	case exp == 0:
+		// man·2⁻²⁴ is exact in float32; put the sign in by bits so that −0 survives.
+		return math.Float32frombits(sign | math.Float32bits(float32(man)*(1.0/(1<<24))))
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
+}
+
+// F32ToF16 rounds to the nearest half, ties to even. Magnitudes from 65520 up
+// become infinite; a NaN stays a quiet NaN.
+func F32ToF16(x float32) uint16 {
+	b := math.Float32bits(x)
+	sign := uint16(b>>16) & 0x8000
+	b &= 0x7fffffff
+	switch {
+	case b > 0x7f800000:
+		return sign | 0x7e00 | uint16(b>>13)&0x3ff
+	case b >= 0x477ff000: // 65520, half way from the largest half to 2¹⁶
+		return sign | 0x7c00
+	case b < 0x38800000: // below 2⁻¹⁴: the result is subnormal or zero
+		// Adding 0.5 aligns the last bit of the half (2⁻²⁴) with the last bit of
+		// the float32, so that the addition itself rounds to even.
+		return sign | uint16(math.Float32bits(math.Float32frombits(b)+0.5)-0x3f000000)
+	}
+	// Rebias the exponent by −112 and round the 13 bits that fall away.
+	b += 0xfff + b>>13&1 - 112<<23
+	return sign | uint16(b>>13)
+}
+
+// BF16ToF32 widens a bfloat16. It is exact.
+func BF16ToF32(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+
+// F32ToBF16 rounds to the nearest bfloat16, ties to even; a NaN stays a quiet NaN.
+func F32ToBF16(x float32) uint16 {
+	b := math.Float32bits(x)
+	if b&0x7fffffff > 0x7f800000 {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// The integers of every format are little-endian.
+
+func getU16(b []byte) uint16 { return uint16(b[0]) | uint16(b[1])<<8 }
+
+func putU16(b []byte, v uint16) { b[0], b[1] = byte(v), byte(v>>8) }
+
+func getU32(b []byte) uint32 {
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+func putU32(b []byte, v uint32) {
+	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+}
+
+func getF16(b []byte) float32 { return F16ToF32(getU16(b)) }
+
+// putF16 stores x as a half and returns the value a reader will see.
+func putF16(b []byte, x float32) float32 {
+	h := F32ToF16(x)
+	putU16(b, h)
+	return F16ToF32(h)
+}
