@@ -1,0 +1,38 @@
+// Command link makes an engine module that runs on a memory its host provides: it
+// rewrites the memory section of a Go-built WebAssembly module into the import
+// env.memory, shared, of at most 65536 pages. Go has no way to ask for that.
+//
+//	link IN.wasm OUT.wasm
+//
+// It must not know what the module does.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"pastel/wasm/module"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: link IN.wasm OUT.wasm")
+		os.Exit(2)
+	}
+	if err := link(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "link:", err)
+		os.Exit(1)
+	}
+}
+
+func link(in, out string) error {
+	b, err := os.ReadFile(in)
+	if err != nil {
+		return err
+	}
+	linked, err := module.ImportSharedMemory(b, "env", "memory")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, linked, 0o644)
+}
