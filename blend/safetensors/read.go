@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"pastel/blend/half"
 	"pastel/engine/jsonvalue"
+	"pastel/engine/tensor"
 	"pastel/fault"
 )
 
@@ -217,26 +217,15 @@ func (f *File) cut(extents []extent, data []byte) error {
 //
 // Errors: fault.UnsupportedType for every other type.
 func (t *Tensor) Floats() ([]float32, error) {
-	switch t.DType {
-	case F32:
-		out := make([]float32, len(t.Data)/4)
-		for i := range out {
-			b := t.Data[4*i : 4*i+4]
-			out[i] = math.Float32frombits(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24)
-		}
-		return out, nil
-	case F16:
-		return widen(t.Data, half.F16ToFloat32), nil
-	case BF16:
-		return widen(t.Data, half.BF16ToFloat32), nil
+	from, ok := floatTypes[t.DType]
+	if !ok {
+		return nil, fault.New(fault.UnsupportedType, "safetensors: tensor ", fault.Quote(t.Name), ": cannot read ", string(t.DType), " as floats")
 	}
-	return nil, fault.New(fault.UnsupportedType, "safetensors: tensor ", fault.Quote(t.Name), ": cannot read ", string(t.DType), " as floats")
+	out := make([]float32, uint64(len(t.Data))/t.DType.size())
+	if len(out) == 0 {
+		return out, nil
+	}
+	return out, tensor.Dequantize(from, out, t.Data)
 }
 
-func widen(data []byte, convert func(uint16) float32) []float32 {
-	out := make([]float32, len(data)/2)
-	for i := range out {
-		out[i] = convert(uint16(data[2*i]) | uint16(data[2*i+1])<<8)
-	}
-	return out
-}
+var floatTypes = map[DType]tensor.Type{F32: tensor.F32, F16: tensor.F16, BF16: tensor.BF16}

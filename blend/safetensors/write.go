@@ -2,15 +2,14 @@ package safetensors
 
 import (
 	"maps"
-	"math"
 	"slices"
 
-	"pastel/blend/half"
 	"pastel/engine/jsonvalue"
+	"pastel/engine/tensor"
 	"pastel/fault"
 )
 
-// NewTensor makes a tensor of values in the given type, F32 or F16.
+// NewTensor makes a tensor of values in one of the types that Floats reads.
 //
 // Errors: fault.UnsupportedType for any other type, fault.BadRequest when the
 // shape does not hold len(values) elements.
@@ -22,22 +21,15 @@ func NewTensor(name string, dtype DType, shape []int, values []float32) (Tensor,
 	if n != len(values) {
 		return Tensor{}, fault.New(fault.BadRequest, "safetensors: tensor ", fault.Quote(name), ": ", len(values), " values for shape ", shape)
 	}
-	t := Tensor{Name: name, DType: dtype, Shape: shape}
-	switch dtype {
-	case F32:
-		for _, v := range values {
-			b := math.Float32bits(v)
-			t.Data = append(t.Data, byte(b), byte(b>>8), byte(b>>16), byte(b>>24))
-		}
-	case F16:
-		for _, v := range values {
-			h := half.Float32ToF16(v)
-			t.Data = append(t.Data, byte(h), byte(h>>8))
-		}
-	default:
+	to, ok := floatTypes[dtype]
+	if !ok {
 		return Tensor{}, fault.New(fault.UnsupportedType, "safetensors: cannot write ", string(dtype))
 	}
-	return t, nil
+	t := Tensor{Name: name, DType: dtype, Shape: shape, Data: make([]byte, uint64(n)*dtype.size())}
+	if n == 0 {
+		return t, nil
+	}
+	return t, tensor.Quantize(to, t.Data, values)
 }
 
 // Append writes f after dst and returns the result: tensors in the given
