@@ -92,3 +92,16 @@ func (f Format) PackedBytes(rows, k int) int {
 func (f Format) Fits(k int) bool {
 	return f != FormatNone && f < nFormats && k%formats[f].fileBlock == 0
 }
+
+// Zero is what stored integers exceed the true ones by. q8Zero is the
+// executor's choice for Q8_0 (see Machine in package engine): 128 where its dot
+// instruction wants unsigned weights, 0 elsewhere.
+func (f Format) Zero(q8Zero int) int {
+	if formats[f].signedBits {
+		return q8Zero
+	}
+	return int(formats[f].zero)
+}
+
+// Sub is the number of columns per start value that the format's kernels want.
+func (f Format) Sub() int { return BlockK }

@@ -1,0 +1,83 @@
+package model
+
+import "pastel/kernels"
+
+// Work is the memory one forward pass of up to N tokens needs beside weights
+// and cache. One session owns it.
+type Work struct {
+	N         int          // most tokens per pass
+	LogitRows int          // most rows of logits per pass
+	IDs       kernels.Addr // [N] int32
+	Positions kernels.Addr // [N] int32
+	X         kernels.Addr // [N, dim] residual stream
+	H         kernels.Addr // [N, dim] normalised input of a block's half
+	H2        kernels.Addr // [N, dim] the other half's, in parallel blocks
+	QKV       kernels.Addr // [N, qkvDim]
+	Attn      kernels.Addr // [N, attnDim]
+	FFN       kernels.Addr // [N, 2·hiddenDim] gate and up side by side
+	Tmp       kernels.Addr // [N, dim]
+	LoRA      kernels.Addr // [N, maxRank]
+	Logits    kernels.Addr // [LogitRows, vocabSize]
+	Best      kernels.Addr // [1] int32, the largest logit's index
+	acts      map[actKey]kernels.Addr
+	region    []kernels.Addr
+}
+
+// actKey names one quantised form of an input.
+type actKey struct{ zero, sub int }
+
+// MaxRank is the largest total rank of one adapter's side path.
+const MaxRank = 256
+
+// NewWork allocates the buffers of passes of up to n tokens.
+//
+// Errors: ERR_OOM, with nothing left allocated.
+func NewWork(mem *kernels.Memory, w *Weights, q8Zero, n, logitRows int) (*Work, error) {
+	c := w.Config
+	work := &Work{N: n, LogitRows: logitRows, acts: map[actKey]kernels.Addr{}}
+	for _, b := range []struct {
+		at     *kernels.Addr
+		floats int
+	}{
+		{&work.IDs, n}, {&work.Positions, n}, {&work.X, n * c.Dim}, {&work.H, n * c.Dim}, {&work.H2, n * c.Dim},
+		{&work.QKV, n * c.qkvDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
+		{&work.Tmp, n * c.Dim}, {&work.LoRA, n * MaxRank}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
+	} {
+		if err := work.alloc(mem, b.at, 4*b.floats); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range w.Matrices {
+		key := actKey{m.Format.Zero(q8Zero), m.Format.Sub()}
+		if !m.Format.Quantised() || work.acts[key] != 0 {
+			continue
+		}
+		widest := max(c.Dim, c.AttnDim(), c.HiddenDim)
+		var at kernels.Addr
+		if err := work.alloc(mem, &at, kernels.ActLayout{K: (widest + 31) &^ 31, Sub: key.sub}.Bytes(n)); err != nil {
+			return nil, err
+		}
+		work.acts[key] = at
+	}
+	return work, nil
+}
+
+// alloc takes one region; on failure it frees all.
+func (work *Work) alloc(mem *kernels.Memory, at *kernels.Addr, nBytes int) error {
+	addr, err := mem.Alloc(nBytes)
+	if err != nil {
+		work.Free(mem)
+		return err
+	}
+	*at = addr
+	work.region = append(work.region, addr)
+	return nil
+}
+
+// Free gives the buffers back.
+func (work *Work) Free(mem *kernels.Memory) {
+	for _, a := range work.region {
+		mem.Free(a)
+	}
+	work.region = nil
+}
