@@ -1,7 +1,7 @@
 // The store of model files: manifests in IndexedDB, chunks by digest in OPFS or
 // IndexedDB. It must not know the network; package download fills it.
 
-import { PastelError, QuotaError, UnsupportedError, messageOf, nameOf } from "../errors.js";
+import { HashError, PastelError, QuotaError, UnsupportedError, messageOf, nameOf } from "../errors.js";
 import type { Blobs } from "./blobs.js";
 import { sha256 } from "./digest.js";
 import { openDatabase } from "./idb.js";
@@ -59,9 +59,13 @@ export class Store {
     return await openDatabase(database, 1, ["manifests", "chunks"]);
   }
 
-  /** Stores one chunk and resolves with its digest. Rejects with QuotaError; what was stored before stays. */
-  async putChunk(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  /**
+   * Stores one chunk and resolves with its digest.
+   * Rejects with HashError when the digest is not `want`, and with QuotaError; what was stored before stays.
+   */
+  async putChunk(bytes: Uint8Array<ArrayBuffer>, want?: string): Promise<string> {
     const name = await sha256(bytes);
+    if (want !== undefined && name !== want) throw new HashError("ERR_HASH", `digest ${name}, published is ${want}`);
     await quotaAware(() => this.blobs.put(name, bytes));
     return name;
   }
