@@ -3,21 +3,16 @@ package tensor
 import "math"
 
 // F16ToF32 widens an IEEE 754 half-precision number. It is exact; a NaN keeps
-// its payload and becomes quiet.
+// its payload.
 func F16ToF32(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
-	exp := uint32(h>>10) & 0x1f
-	man := uint32(h & 0x3ff)
-	switch {
-	case exp == 0x1f && man != 0:
-		return math.Float32frombits(sign | 0x7fc00000 | man<<13)
-	case exp == 0x1f:
-		return math.Float32frombits(sign | 0x7f800000)
-	case exp == 0:
-		// man·2⁻²⁴ is exact in float32; put the sign in by bits so that −0 survives.
-		return math.Float32frombits(sign | math.Float32bits(float32(man)*(1.0/(1<<24))))
+	b := uint32(h&0x7fff) << 13
+	if b >= 0x1f<<23 { // infinity or NaN
+		return math.Float32frombits(sign | b | 0x7f800000)
 	}
-	return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
+	// Exponents are biased by 15 and not 127: scale by 2¹¹², which also makes
+	// subnormal halves normal.
+	return math.Float32frombits(sign | math.Float32bits(math.Float32frombits(b)*0x1p112))
 }
 
 // F32ToF16 rounds to the nearest half, ties to even. Magnitudes from 65520 up

@@ -1,5 +1,7 @@
 package tensor
 
+import "math"
+
 // IQ4_NL and IQ4_XS store indexes into one uneven table, denser near zero where
 // weights are.
 //
@@ -42,15 +44,15 @@ func fromTable(dst []float32, qs []byte, table *[16]int8, d float32) {
 func quantizeIQ4_NL(dst []byte, src []float32) {
 	for ; len(src) > 0; dst, src = dst[18:], src[32:] {
 		d := putF16(dst, fitIQ4(src[:32]))
-		toTable(dst[2:18], src[:32], &IQ4Values, d)
+		toTable(dst[2:18], src[:32], nearestIQ4, d)
 	}
 }
 
 // toTable writes the nibbles of the table's entries nearest to src/d.
-func toTable(qs []byte, src []float32, table *[16]int8, d float32) {
+func toTable(qs []byte, src []float32, nearest func(float32) byte, d float32) {
 	id := inverse(d)
 	for i := range 16 {
-		qs[i] = nearestIn(table, src[i]*id) | nearestIn(table, src[i+16]*id)<<4
+		qs[i] = nearest(src[i]*id) | nearest(src[i+16]*id)<<4
 	}
 }
 
@@ -80,7 +82,7 @@ func quantizeIQ4_XS(dst []byte, src []float32) {
 			u := uint16(sc + 32)
 			dst[4+s/2] |= byte(u&15) << (s % 2 * 4)
 			high |= u >> 4 << (2 * s)
-			toTable(dst[8+16*s:][:16], src[32*s:32*s+32], &IQ4Values, d*float32(sc))
+			toTable(dst[8+16*s:][:16], src[32*s:32*s+32], nearestIQ4, d*float32(sc))
 		}
 		putU16(dst[2:], high)
 	}
@@ -99,7 +101,7 @@ func fitIQ4(x []float32) float32 {
 			id := (end + float32(k)) / peak
 			var xq, qq float32
 			for _, v := range x {
-				q := float32(IQ4Values[nearestIn(&IQ4Values, v*id)])
+				q := float32(IQ4Values[nearestIQ4(v*id)])
 				xq += v * q
 				qq += q * q
 			}
@@ -111,16 +113,32 @@ func fitIQ4(x []float32) float32 {
 	return best
 }
 
-// nearestIn returns the index of the entry nearest to x; the table is not
-// sorted in general, and 16 entries are soon looked at.
+// iq4Steps holds the nearest entry for each half step from −127 to 113: the
+// middles between entries lie on half steps, so none falls inside one. The last
+// is for an x below 113 whose x+127 rounds up to 240.
+var iq4Steps = func() (t [481]byte) {
+	for i := range t {
+		t[i] = nearestIn(&IQ4Values, -127+(float32(i)+0.5)/2)
+	}
+	return t
+}()
+
+// nearestIQ4 is nearestIn for IQ4Values.
+func nearestIQ4(x float32) byte {
+	switch {
+	case x >= 113:
+		return 15
+	case x > -127:
+		return iq4Steps[int((x+127)*2)]
+	}
+	return 0
+}
+
+// nearestIn returns the index of the entry nearest to x.
 func nearestIn(table *[16]int8, x float32) byte {
-	best, dist := 0, float32(1e30)
+	best, dist := 0, float32(math.Inf(1))
 	for i, v := range table {
-		e := x - float32(v)
-		if e < 0 {
-			e = -e
-		}
-		if e < dist {
+		if e := abs(x - float32(v)); e < dist {
 			best, dist = i, e
 		}
 	}

@@ -31,7 +31,7 @@ func quantizeMXFP4(dst []byte, src []float32) {
 			_, exp := math.Frexp(float64(m)) // m = f·2^exp, f in [0.5, 1)
 			dst[0] = byte(min(max(exp-1-2+127, 0), 254))
 		}
-		toTable(dst[1:17], src[:32], &MXFP4Values, halfScale(dst[0]))
+		toTable(dst[1:17], src[:32], nearestMXFP4, halfScale(dst[0]))
 	}
 }
 
@@ -42,3 +42,5 @@ func halfScale(e byte) float32 {
 	}
 	return math.Float32frombits(uint32(e-1) << 23)
 }
+
+func nearestMXFP4(x float32) byte { return nearestIn(&MXFP4Values, x) }

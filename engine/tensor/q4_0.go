@@ -35,11 +35,7 @@ func quantizeQ4_0(dst []byte, src []float32) {
 func signedMax(x []float32) float32 {
 	var best, mag float32
 	for _, v := range x {
-		a := v
-		if a < 0 {
-			a = -a
-		}
-		if a > mag {
+		if a := abs(v); a > mag {
 			best, mag = v, a
 		}
 	}

@@ -33,10 +33,12 @@ func quantizeQ8_0(dst []byte, src []float32) {
 func absMax(x []float32) float32 {
 	var m float32
 	for _, v := range x {
-		m = max(m, float32(math.Abs(float64(v))))
+		m = max(m, abs(v))
 	}
 	return m
 }
+
+func abs(x float32) float32 { return float32(math.Abs(float64(x))) }
 
 // inverse returns 1/d, and 0 for 0 so that an all-zero block stays zero.
 func inverse(d float32) float32 {
