@@ -11,6 +11,7 @@ const (
 	Type   SectionID = 1
 	Import SectionID = 2
 	Memory SectionID = 5
+	Export SectionID = 7
 )
 
 // A Section is one section. Payload is everything after its size; it aliases the

@@ -1,0 +1,56 @@
+//go:build wasip1
+
+package main
+
+import (
+	"unsafe"
+
+	"pastel/wasm/dispatch"
+)
+
+var (
+	dispatcher = dispatch.New(dispatch.Config{Executor: newExecutor(), NowMs: nowMs})
+	request    []byte // what the host fills
+	answer     []byte // the last reply
+)
+
+// maxBuffer bounds the buffer: the largest message or the largest piece of a stream.
+const maxBuffer = 1 << 30
+
+//go:wasmexport buffer
+func buffer(n uint32) uint32 {
+	if n > maxBuffer {
+		return 0
+	}
+	if int(n) > len(request) {
+		request = nil // let the old one go before asking for the new
+		request = make([]byte, max(int(n), 1<<16))
+	}
+	return address(request)
+}
+
+//go:wasmexport call
+func call(n uint32) uint32 {
+	return keep(dispatcher.Handle(request[:n]))
+}
+
+//go:wasmexport write
+func write(n uint32) uint32 {
+	return keep(dispatcher.Write(request[:n]))
+}
+
+//go:wasmexport step
+func step(session uint32) uint32 {
+	return keep(dispatcher.Step(session))
+}
+
+//go:wasmexport reply
+func reply() uint32 { return address(answer) }
+
+// keep holds a reply where the host can read it.
+func keep(b []byte) uint32 {
+	answer = b
+	return uint32(len(b))
+}
+
+func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
