@@ -46,7 +46,6 @@ func (e *Engine) LoadAdapter(ctx context.Context, id string, files []File) (*pro
 func (e *Engine) stream(ctx context.Context, open *protocol.Open, files []File, progress func(loaded, total uint64)) error {
 	var total uint64
 	for _, f := range files {
-		open.Files = append(open.Files, protocol.File{Name: f.Name, Size: f.Size})
 		total += f.Size
 	}
 	if _, err := call[*protocol.OK](ctx, e, open); err != nil {
@@ -70,6 +69,9 @@ func (e *Engine) stream(ctx context.Context, open *protocol.Open, files []File, 
 }
 
 func (e *Engine) sendFile(ctx context.Context, f File, report func(n uint64)) error {
+	if _, err := call[*protocol.OK](ctx, e, &protocol.NextFile{Name: f.Name, Size: f.Size}); err != nil {
+		return err
+	}
 	for left := f.Size; left > 0; {
 		if err := ctx.Err(); err != nil {
 			return aborted(err)
