@@ -289,6 +289,20 @@ func testFile(rows []row) string {
 	for _, r := range rows {
 		fmt.Fprintf(&b, "%q: %s,\n", r.name, goName(r.name))
 	}
+	b.WriteString("}\n\n// specOps is every instruction of ops.txt, in order.\nvar specOps = []*op{\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%s,\n", goName(r.name))
+	}
+	b.WriteString("}\n\n// operands is how many operands an instruction pops.\nvar operands = map[string]int{\n")
+	for _, r := range rows {
+		n := 1
+		for _, p := range r.params {
+			if !strings.Contains(p, ":") && p != "shuffle" {
+				n++
+			}
+		}
+		fmt.Fprintf(&b, "%q: %d,\n", r.name, n)
+	}
 	b.WriteString("}\n\nfunc lanes16(imm []int) (l [16]byte) {\nfor i := range l {\nl[i] = byte(imm[i])\n}\nreturn l\n}\n")
 	return b.String()
 }
