@@ -41,23 +41,26 @@ type Decoder struct {
 	pos  uint64 // bytes taken so far
 	err  error  // the first error; it stays
 
-	need  int                  // bytes the state wants
-	item  []byte               // those that have come
-	state func(b []byte) error // takes exactly need bytes; nil when done
+	need  int    // bytes the state wants
+	item  []byte // those that have come
+	state state  // takes exactly need bytes; nil when done
 
 	file     File
 	nTensors uint64
 	nKeys    uint64
-	keys     keyReader
+	pair     pair
 	tens     TensorInfo
 }
+
+// A state takes the bytes it asked for. States are method expressions and not
+// method values: a value would be allocated for every string of a vocabulary.
+type state func(d *Decoder, b []byte) error
 
 // NewDecoder returns a decoder for a file of fileSize bytes. Nothing in the file
 // may point past that.
 func NewDecoder(fileSize uint64) *Decoder {
 	d := &Decoder{size: fileSize}
-	d.keys.d = d
-	d.err = d.next(24, d.preamble)
+	d.err = d.next(24, (*Decoder).preamble)
 	return d
 }
 
@@ -102,21 +105,21 @@ func (d *Decoder) File() (*File, error) {
 // step gives the state its bytes.
 func (d *Decoder) step(b []byte) {
 	d.pos += uint64(len(b))
-	if err := d.state(b); err != nil {
+	if err := d.state(d, b); err != nil {
 		d.err, d.state = err, nil
 	}
 }
 
 // next sets the state to run when n more bytes have come. It refuses an n that
 // the file cannot hold, so no claim outlives its first sight.
-func (d *Decoder) next(n uint64, state func(b []byte) error) error {
+func (d *Decoder) next(n uint64, s state) error {
 	if n > d.left() {
 		return d.bad("header needs ", n, " bytes at ", d.pos, ", past end of file (", d.size, " bytes)")
 	}
 	if d.pos+n > maxHeaderBytes {
 		return d.bad("header is longer than ", maxHeaderBytes, " bytes")
 	}
-	d.need, d.state = int(n), state
+	d.need, d.state = int(n), s
 	return nil
 }
 
@@ -168,7 +171,7 @@ func (d *Decoder) nextKey() error {
 		return d.metadataDone()
 	}
 	d.nKeys--
-	return d.keys.start()
+	return d.next(8, (*Decoder).keyLength)
 }
 
 // metadataDone fixes the alignment and begins the tensor infos.
@@ -188,7 +191,7 @@ func alignment(m *Metadata) (uint64, error) {
 	if v == nil {
 		return defaultAlignment, nil
 	}
-	if v.kind != Uint32 {
+	if v.kind != kindUint32 {
 		return 0, wrongType(key, v, "u32")
 	}
 	a := v.bits

@@ -6,147 +6,143 @@ import (
 	"pastel/fault"
 )
 
-// A keyReader is the part of the decoder's machine that reads one key–value
-// pair: key length, key, kind, value.
-type keyReader struct {
-	d *Decoder
-
+// A pair is the key–value pair being read. Its states follow here, in the order
+// of the file: key length, key, kind, value.
+type pair struct {
 	key  string
 	v    value
 	left uint64          // elements of the array still to come
 	text strings.Builder // the strings of an array so far
 }
 
-func (r *keyReader) start() error { return r.d.next(8, r.keyLength) }
-
-func (r *keyReader) keyLength(b []byte) error {
+func (d *Decoder) keyLength(b []byte) error {
 	n := getUint(b)
 	if n == 0 || n > maxKeyBytes {
-		return r.d.bad("key of ", n, " bytes, want 1 to ", maxKeyBytes)
+		return d.bad("key of ", n, " bytes, want 1 to ", maxKeyBytes)
 	}
-	return r.d.next(n, r.keyBytes)
+	return d.next(n, (*Decoder).keyBytes)
 }
 
-func (r *keyReader) keyBytes(b []byte) error {
-	r.key = string(b)
-	if r.d.file.Metadata.Has(r.key) {
-		return r.bad("given twice")
+func (d *Decoder) keyBytes(b []byte) error {
+	d.pair.key = string(b)
+	if d.file.Metadata.Has(d.pair.key) {
+		return d.badKey("given twice")
 	}
-	return r.d.next(4, r.kind)
+	return d.next(4, (*Decoder).valueKind)
 }
 
-func (r *keyReader) kind(b []byte) error {
-	r.v = value{kind: Kind(getUint(b))}
+func (d *Decoder) valueKind(b []byte) error {
+	d.pair.v = value{kind: kind(getUint(b))}
 	switch {
-	case r.v.kind >= nKinds:
-		return r.bad("unknown value type ", uint32(r.v.kind))
-	case r.v.kind == String:
-		return r.d.next(8, r.textLength)
-	case r.v.kind == Array:
-		return r.d.next(12, r.arrayHead)
+	case d.pair.v.kind >= nKinds:
+		return d.badKey("unknown value type ", uint32(d.pair.v.kind))
+	case d.pair.v.kind == kindString:
+		return d.next(8, (*Decoder).textLength)
+	case d.pair.v.kind == kindArray:
+		return d.next(12, (*Decoder).arrayHead)
 	}
-	return r.d.next(uint64(kindBytes[r.v.kind]), r.scalar)
+	return d.next(uint64(kindBytes[d.pair.v.kind]), (*Decoder).scalar)
 }
 
-func (r *keyReader) scalar(b []byte) error {
-	r.v.bits = getUint(b)
-	if r.v.kind == Bool && r.v.bits > 1 {
-		return r.bad("bool of value ", r.v.bits)
+func (d *Decoder) scalar(b []byte) error {
+	d.pair.v.bits = getUint(b)
+	if d.pair.v.kind == kindBool && d.pair.v.bits > 1 {
+		return d.badKey("bool of value ", d.pair.v.bits)
 	}
-	return r.done()
+	return d.pairDone()
 }
 
-func (r *keyReader) textLength(b []byte) error {
+func (d *Decoder) textLength(b []byte) error {
 	n := getUint(b)
 	if n > maxTextBytes {
-		return r.bad("string of ", n, " bytes is over ", maxTextBytes)
+		return d.badKey("string of ", n, " bytes is over ", maxTextBytes)
 	}
-	return r.d.next(n, r.textBytes)
+	return d.next(n, (*Decoder).textBytes)
 }
 
-func (r *keyReader) textBytes(b []byte) error {
-	r.v.text = string(b)
-	return r.done()
+func (d *Decoder) textBytes(b []byte) error {
+	d.pair.v.text = string(b)
+	return d.pairDone()
 }
 
 // arrayHead reads the element type and the count.
-func (r *keyReader) arrayHead(b []byte) error {
-	r.v.elem, r.left = Kind(getUint(b[:4])), getUint(b[4:])
+func (d *Decoder) arrayHead(b []byte) error {
+	d.pair.v.elem, d.pair.left = kind(getUint(b[:4])), getUint(b[4:])
 	switch {
-	case r.v.elem >= nKinds:
-		return r.bad("unknown element type ", uint32(r.v.elem))
-	case r.v.elem == Array:
-		return r.bad("array of arrays")
+	case d.pair.v.elem >= nKinds:
+		return d.badKey("unknown element type ", uint32(d.pair.v.elem))
+	case d.pair.v.elem == kindArray:
+		return d.badKey("array of arrays")
 	}
 	each := uint64(minStringBytes)
-	if r.v.elem != String {
-		each = uint64(kindBytes[r.v.elem])
+	if d.pair.v.elem != kindString {
+		each = uint64(kindBytes[d.pair.v.elem])
 	}
-	if r.left > r.d.left()/each {
-		return r.bad("array of ", r.left, " ", r.v.elem, " does not fit the ", r.d.left(), " bytes left")
+	if d.pair.left > d.left()/each {
+		return d.badKey("array of ", d.pair.left, " ", d.pair.v.elem, " does not fit the ", d.left(), " bytes left")
 	}
-	r.v.n = int(r.left)
-	r.text.Reset()
-	if r.v.elem == String {
-		return r.nextString()
+	d.pair.v.n = int(d.pair.left)
+	d.pair.text.Reset()
+	if d.pair.v.elem == kindString {
+		return d.nextString()
 	}
-	return r.nextRaw()
+	return d.nextRaw()
 }
 
 // nextRaw takes the next stretch of an array of fixed-size elements.
-func (r *keyReader) nextRaw() error {
-	if r.left == 0 {
-		return r.done()
+func (d *Decoder) nextRaw() error {
+	if d.pair.left == 0 {
+		return d.pairDone()
 	}
-	size := uint64(kindBytes[r.v.elem])
-	n := min(r.left, rawStep/size)
-	r.left -= n
-	return r.d.next(n*size, r.rawBytes)
+	size := uint64(kindBytes[d.pair.v.elem])
+	n := min(d.pair.left, rawStep/size)
+	d.pair.left -= n
+	return d.next(n*size, (*Decoder).rawBytes)
 }
 
-func (r *keyReader) rawBytes(b []byte) error {
-	if r.v.elem == Bool {
+func (d *Decoder) rawBytes(b []byte) error {
+	if d.pair.v.elem == kindBool {
 		for _, x := range b {
 			if x > 1 {
-				return r.bad("bool of value ", x)
+				return d.badKey("bool of value ", x)
 			}
 		}
 	}
-	r.v.raw = append(r.v.raw, b...)
-	return r.nextRaw()
+	d.pair.v.raw = append(d.pair.v.raw, b...)
+	return d.nextRaw()
 }
 
 // nextString takes the next string of an array.
-func (r *keyReader) nextString() error {
-	if r.left == 0 {
-		r.v.text = r.text.String()
-		return r.done()
+func (d *Decoder) nextString() error {
+	if d.pair.left == 0 {
+		d.pair.v.text = d.pair.text.String()
+		return d.pairDone()
 	}
-	r.left--
-	return r.d.next(8, r.stringLength)
+	d.pair.left--
+	return d.next(8, (*Decoder).stringLength)
 }
 
-func (r *keyReader) stringLength(b []byte) error {
+func (d *Decoder) stringLength(b []byte) error {
 	n := getUint(b)
 	if n > maxTokenBytes {
-		return r.bad("element ", len(r.v.ends), " of ", n, " bytes is over ", maxTokenBytes)
+		return d.badKey("element ", len(d.pair.v.ends), " of ", n, " bytes is over ", maxTokenBytes)
 	}
-	return r.d.next(n, r.stringBytes)
+	return d.next(n, (*Decoder).stringBytes)
 }
 
 // stringBytes keeps the string. The sum of lengths fits uint32 because the
 // header does.
-func (r *keyReader) stringBytes(b []byte) error {
-	r.text.Write(b)
-	r.v.ends = append(r.v.ends, uint32(r.text.Len()))
-	return r.nextString()
+func (d *Decoder) stringBytes(b []byte) error {
+	d.pair.text.Write(b)
+	d.pair.v.ends = append(d.pair.v.ends, uint32(d.pair.text.Len()))
+	return d.nextString()
 }
 
-func (r *keyReader) done() error {
-	r.d.file.Metadata.put(r.key, r.v)
-	return r.d.nextKey()
+func (d *Decoder) pairDone() error {
+	d.file.Metadata.put(d.pair.key, d.pair.v)
+	return d.nextKey()
 }
 
-func (r *keyReader) bad(parts ...any) error {
-	return fault.New(fault.BadFile, append([]any{"gguf: key ", fault.Quote(r.key), ": "}, parts...)...)
+func (d *Decoder) badKey(parts ...any) error {
+	return fault.New(fault.BadFile, append([]any{"gguf: key ", fault.Quote(d.pair.key), ": "}, parts...)...)
 }

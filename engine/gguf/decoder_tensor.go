@@ -15,7 +15,7 @@ func (d *Decoder) nextTensor() error {
 		return d.tensorsDone()
 	}
 	d.nTensors--
-	return d.next(8, d.nameLength)
+	return d.next(8, (*Decoder).nameLength)
 }
 
 func (d *Decoder) nameLength(b []byte) error {
@@ -23,7 +23,7 @@ func (d *Decoder) nameLength(b []byte) error {
 	if n == 0 || n > maxNameBytes {
 		return d.bad("tensor name of ", n, " bytes, want 1 to ", maxNameBytes)
 	}
-	return d.next(n+4, d.nameAndDims)
+	return d.next(n+4, (*Decoder).nameAndDims)
 }
 
 // nameAndDims reads the name and the number of dimensions.
@@ -33,7 +33,7 @@ func (d *Decoder) nameAndDims(b []byte) error {
 	if n == 0 || n > maxDims {
 		return d.badTensor(&d.tens, n, " dimensions, want 1 to ", maxDims)
 	}
-	return d.next(8*n+12, d.shapeTypeOffset)
+	return d.next(8*n+12, (*Decoder).shapeTypeOffset)
 }
 
 // shapeTypeOffset reads the dimensions, innermost first, the type and the
@@ -84,12 +84,12 @@ func setNBytes(t *TensorInfo) error {
 // tensorsDone makes offsets absolute and skips the padding before the data. A
 // file without tensors (a bare vocabulary) need not be padded.
 func (d *Decoder) tensorsDone() error {
-	d.file.DataOffset = d.pos
 	d.state = nil
+	start, ok := pad(d.pos, d.file.Alignment)
 	if len(d.file.Tensors) == 0 {
+		d.file.DataOffset = min(start, d.size)
 		return nil
 	}
-	start, ok := pad(d.pos, d.file.Alignment)
 	if !ok || start > d.size {
 		return d.bad("tensor data would begin at ", start, ", past end of file (", d.size, " bytes)")
 	}
@@ -100,7 +100,7 @@ func (d *Decoder) tensorsDone() error {
 	if start == d.pos {
 		return nil
 	}
-	return d.next(start-d.pos, func([]byte) error { d.state = nil; return nil })
+	return d.next(start-d.pos, func(d *Decoder, _ []byte) error { d.state = nil; return nil })
 }
 
 // placeTensors checks that every extent is aligned and inside the file.

@@ -26,7 +26,7 @@ func (m *Metadata) Has(key string) bool { return m.find(key) != nil }
 // IsArray reports whether key is present and an array.
 func (m *Metadata) IsArray(key string) bool {
 	v := m.find(key)
-	return v != nil && v.kind == Array
+	return v != nil && v.kind == kindArray
 }
 
 // Uint returns a non-negative integer of any width.
@@ -35,7 +35,7 @@ func (m *Metadata) Uint(key string, def uint64) (uint64, error) {
 	if v == nil {
 		return def, nil
 	}
-	if v.kind == Uint64 {
+	if v.kind == kindUint64 {
 		return v.bits, nil
 	}
 	x, ok := v.signed()
@@ -78,7 +78,7 @@ func (m *Metadata) Bool(key string, def bool) (bool, error) {
 	if v == nil {
 		return def, nil
 	}
-	if v.kind != Bool {
+	if v.kind != kindBool {
 		return false, wrongType(key, v, "a bool")
 	}
 	return v.bits != 0, nil
@@ -90,7 +90,7 @@ func (m *Metadata) String(key string, def string) (string, error) {
 	if v == nil {
 		return def, nil
 	}
-	if v.kind != String {
+	if v.kind != kindString {
 		return "", wrongType(key, v, "a string")
 	}
 	return v.text, nil
@@ -99,7 +99,7 @@ func (m *Metadata) String(key string, def string) (string, error) {
 // Strings returns an array of strings, nil when absent. The strings share one
 // backing text; the slice is the caller's.
 func (m *Metadata) Strings(key string) ([]string, error) {
-	v, err := m.array(key, "strings", func(k Kind) bool { return k == String })
+	v, err := m.array(key, "strings", func(k kind) bool { return k == kindString })
 	if v == nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (m *Metadata) Strings(key string) ([]string, error) {
 
 // Floats returns an array of f32 (or f64, rounded), nil when absent.
 func (m *Metadata) Floats(key string) ([]float32, error) {
-	v, err := m.array(key, "floats", func(k Kind) bool { return k == Float32 || k == Float64 })
+	v, err := m.array(key, "floats", func(k kind) bool { return k == kindFloat32 || k == kindFloat64 })
 	if v == nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (m *Metadata) Ints(key string) ([]int32, error) {
 
 // Bools returns an array of bools, nil when absent.
 func (m *Metadata) Bools(key string) ([]bool, error) {
-	v, err := m.array(key, "bools", func(k Kind) bool { return k == Bool })
+	v, err := m.array(key, "bools", func(k kind) bool { return k == kindBool })
 	if v == nil {
 		return nil, err
 	}
@@ -158,17 +158,17 @@ func (m *Metadata) Bools(key string) ([]bool, error) {
 }
 
 // array returns the array under key if its elements satisfy accept, nil when absent.
-func (m *Metadata) array(key, what string, accept func(Kind) bool) (*value, error) {
+func (m *Metadata) array(key, what string, accept func(kind) bool) (*value, error) {
 	v := m.find(key)
-	if v != nil && (v.kind != Array || !accept(v.elem)) {
+	if v != nil && (v.kind != kindArray || !accept(v.elem)) {
 		return nil, wrongType(key, v, "an array of "+what)
 	}
 	return v, nil
 }
 
-func isInteger(k Kind) bool {
+func isInteger(k kind) bool {
 	switch k {
-	case Uint8, Int8, Uint16, Int16, Uint32, Int32, Uint64, Int64:
+	case kindUint8, kindInt8, kindUint16, kindInt16, kindUint32, kindInt32, kindUint64, kindInt64:
 		return true
 	}
 	return false

@@ -5,24 +5,24 @@ import (
 	"strconv"
 )
 
-// A Kind is the type of a metadata value, numbered as in the file.
-type Kind uint32
+// A kind is the type of a metadata value, numbered as in the file.
+type kind uint32
 
 // The kinds of metadata values.
 const (
-	Uint8 Kind = iota
-	Int8
-	Uint16
-	Int16
-	Uint32
-	Int32
-	Float32
-	Bool
-	String
-	Array
-	Uint64
-	Int64
-	Float64
+	kindUint8 kind = iota
+	kindInt8
+	kindUint16
+	kindInt16
+	kindUint32
+	kindInt32
+	kindFloat32
+	kindBool
+	kindString
+	kindArray
+	kindUint64
+	kindInt64
+	kindFloat64
 
 	nKinds
 )
@@ -35,7 +35,7 @@ var kindNames = [nKinds]string{
 var kindBytes = [nKinds]int{1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8}
 
 // String returns the short name used in messages.
-func (k Kind) String() string {
+func (k kind) String() string {
 	if k < nKinds {
 		return kindNames[k]
 	}
@@ -44,18 +44,18 @@ func (k Kind) String() string {
 
 // A value is one metadata value, kept as compact as it was in the file.
 type value struct {
-	kind Kind
+	kind kind
 	bits uint64 // a scalar, as it stood in the file, zero-extended
 	text string // a string; or all strings of an array one after another
 
 	// For arrays only:
-	elem Kind
+	elem kind
 	n    int
 	raw  []byte   // fixed-size elements, little-endian
 	ends []uint32 // of strings: where each ends in text
 }
 
-// array returns element i of an array of fixed-size elements as a scalar.
+// at returns element i of an array of fixed-size elements as a scalar.
 func (v *value) at(i int) value {
 	size := kindBytes[v.elem]
 	return value{kind: v.elem, bits: getUint(v.raw[i*size : (i+1)*size])}
@@ -74,15 +74,15 @@ func (v *value) str(i int) string {
 // and for values past int64.
 func (v *value) signed() (x int64, ok bool) {
 	switch v.kind {
-	case Int8:
+	case kindInt8:
 		return int64(int8(v.bits)), true
-	case Int16:
+	case kindInt16:
 		return int64(int16(v.bits)), true
-	case Int32:
+	case kindInt32:
 		return int64(int32(v.bits)), true
-	case Int64:
+	case kindInt64:
 		return int64(v.bits), true
-	case Uint8, Uint16, Uint32, Uint64:
+	case kindUint8, kindUint16, kindUint32, kindUint64:
 		return int64(v.bits), v.bits <= math.MaxInt64
 	}
 	return 0, false
@@ -91,9 +91,9 @@ func (v *value) signed() (x int64, ok bool) {
 // float returns a floating-point scalar.
 func (v *value) float() (x float64, ok bool) {
 	switch v.kind {
-	case Float32:
+	case kindFloat32:
 		return float64(math.Float32frombits(uint32(v.bits))), true
-	case Float64:
+	case kindFloat64:
 		return math.Float64frombits(v.bits), true
 	}
 	return 0, false
@@ -101,7 +101,7 @@ func (v *value) float() (x float64, ok bool) {
 
 // name says what the value is, for messages.
 func (v *value) name() string {
-	if v.kind == Array {
+	if v.kind == kindArray {
 		return "array of " + v.elem.String()
 	}
 	return v.kind.String()
