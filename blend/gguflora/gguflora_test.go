@@ -157,7 +157,7 @@ func TestWriteIsInverseOfRead(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var pairs []blend.Pair
 	for i, name := range []string{"blk.0.attn_q.weight", "output.weight", "token_embd.weight"} {
-		p := blend.Pair{Target: name, Rank: i + 1, In: 4, Out: 6, Scaling: []float32{0.5, 2, 1}[i]}
+		p := blend.Pair{Target: name, Rank: 1 << i, In: 4, Out: 6, Scaling: []float32{0.5, 2, 1}[i]}
 		p.A, p.B = make([]float32, p.Rank*4), make([]float32, 6*p.Rank)
 		for _, x := range [][]float32{p.A, p.B} {
 			for i := range x {
