@@ -46,9 +46,8 @@ func (f *Func) Loop(body func(again Label)) {
 
 // While repeats body while cond, computed before every round, is not zero.
 func (f *Func) While(cond func() I32, body func()) {
-	f.Block(func(out Label) {
-		f.Loop(func(again Label) {
-			f.BrIf(out, cond().Eqz())
+	f.Loop(func(again Label) {
+		f.If(cond(), func() {
 			body()
 			f.Br(again)
 		})

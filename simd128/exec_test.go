@@ -128,7 +128,6 @@ var controlPrograms = []program{
 					f.BrIf(out, odd.EqI(5))
 					i.Set(i.AddI(1))
 				})
-				_ = out
 			})
 			f.Return(Select(odd.EqI(1), f.I32(2), odd))
 		}},
