@@ -1,0 +1,158 @@
+package quantize_test
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"pastel/engine/gguf"
+	"pastel/engine/quantize"
+	"pastel/engine/tensor"
+	"pastel/engine/testmodel"
+)
+
+func load(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(testmodel.Path("models", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func convert(t *testing.T, in []byte, typ tensor.Type, report func(quantize.Figure)) (*gguf.File, []byte) {
+	t.Helper()
+	var out bytes.Buffer
+	if err := quantize.File(bytes.NewReader(in), int64(len(in)), &out, typ, report); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, out.Bytes()
+}
+
+// TestEqualsLlamaQuantize: the tensors that llama-quantize stores in the same
+// type hold the same bytes. (It gives the output matrix more bits; those are skipped.)
+func TestEqualsLlamaQuantize(t *testing.T) {
+	for _, tt := range []struct {
+		typ      tensor.Type
+		from, to string
+		least    int // tensors that must have been compared
+	}{
+		{tensor.Q8_0, "TinyStories-656K-f32.gguf", "TinyStories-656K-Q8_0.gguf", 20},
+		{tensor.Q4_0, "TinyStories-656K-f32.gguf", "TinyStories-656K-Q4_0.gguf", 19},
+		{tensor.Q5_0, "TinyStories-656K-f32.gguf", "TinyStories-656K-Q5_0.gguf", 19},
+		{tensor.F16, "stories260K.gguf", "stories260K-F16.gguf", 48},
+	} {
+		t.Run(tt.typ.String(), func(t *testing.T) {
+			got, gb := convert(t, load(t, tt.from), tt.typ, nil)
+			wb := load(t, tt.to)
+			want, err := gguf.Read(bytes.NewReader(wb), int64(len(wb)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compared := 0
+			for _, w := range want.Tensors {
+				g, ok := got.Tensor(w.Name)
+				if !ok {
+					t.Fatalf("no tensor %s", w.Name)
+				}
+				if g.Type != w.Type {
+					t.Logf("%s is %s, llama-quantize made it %s", w.Name, g.Type, w.Type)
+					continue
+				}
+				compared++
+				if !bytes.Equal(gb[g.Offset:g.Offset+g.NBytes], wb[w.Offset:w.Offset+w.NBytes]) {
+					t.Errorf("%s (%s) holds other bytes", w.Name, g.Type)
+				}
+			}
+			if compared < tt.least {
+				t.Errorf("%d tensors compared, want %d", compared, tt.least)
+			}
+		})
+	}
+}
+
+// TestErrorFiguresFallWithBits: more bits, less error. The model was trained in
+// half precision, so that F16 loses nothing at all.
+func TestErrorFiguresFallWithBits(t *testing.T) {
+	in := load(t, "TinyStories-656K-f32.gguf")
+	mean := func(typ tensor.Type) float64 {
+		var sum float64
+		n := 0
+		convert(t, in, typ, func(f quantize.Figure) {
+			if f.To == f.From {
+				if f.RMSE != 0 {
+					t.Errorf("%s is kept and has error %g", f.Name, f.RMSE)
+				}
+				return
+			}
+			if math.IsNaN(f.RelRMSE) || (f.RMSE > 0) == (typ == tensor.F16) {
+				t.Errorf("%s: figures %+v", f.Name, f)
+			}
+			sum += f.RelRMSE
+			n++
+		})
+		return sum / float64(n)
+	}
+	last := 1.0
+	for _, typ := range []tensor.Type{tensor.MXFP4, tensor.Q4_0, tensor.Q5_0, tensor.Q8_0, tensor.F16} {
+		got := mean(typ)
+		t.Logf("%s: mean relative error %.5f", typ, got)
+		if got >= last {
+			t.Errorf("%s: relative error %.5f, not below the coarser format's %.5f", typ, got, last)
+		}
+		last = got
+	}
+}
+
+func TestTypeFor(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		from  tensor.Type
+		shape []int
+		want  tensor.Type
+		to    tensor.Type
+	}{
+		{"blk.0.attn_q.weight", tensor.F32, []int{256, 512}, tensor.Q4_K, tensor.Q4_K},
+		{"blk.0.attn_q.weight", tensor.F32, []int{256, 96}, tensor.Q4_K, tensor.Q5_0},
+		{"blk.0.attn_q.weight", tensor.F32, []int{256, 96}, tensor.Q6_K, tensor.Q8_0},
+		{"blk.0.attn_q.weight", tensor.F32, []int{256, 100}, tensor.Q6_K, tensor.F16},
+		{"blk.0.attn_q.weight", tensor.F32, []int{256, 100}, tensor.Q4_0, tensor.F16},
+		{"blk.0.attn_q.weight", tensor.BF16, []int{256, 100}, tensor.F32, tensor.F32},
+		{"blk.0.attn_norm.weight", tensor.F32, []int{512}, tensor.Q4_0, tensor.F32},
+		{"blk.0.attn_q_norm.weight", tensor.F32, []int{8, 64}, tensor.Q4_0, tensor.F32},
+		{"blk.0.attn_q.bias", tensor.F32, []int{512}, tensor.F16, tensor.F32},
+		{"blk.0.ffn_gate_inp.weight", tensor.F32, []int{8, 512}, tensor.Q8_0, tensor.F32},
+		{"blk.0.ffn_up_exps.weight", tensor.F16, []int{8, 512, 256}, tensor.Q8_0, tensor.Q8_0},
+		{"table.weight", tensor.I32, []int{8, 512}, tensor.Q8_0, tensor.I32},
+	} {
+		got := quantize.TypeFor(gguf.TensorInfo{Name: tt.name, Type: tt.from, Shape: tt.shape}, tt.want)
+		if got != tt.to {
+			t.Errorf("TypeFor(%s %s %v, %s) = %s, want %s", tt.name, tt.from, tt.shape, tt.want, got, tt.to)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	q := load(t, "TinyStories-656K-Q4_0.gguf")
+	for _, tt := range []struct {
+		name string
+		in   []byte
+		typ  tensor.Type
+		want string
+	}{
+		{"already quantized", q, tensor.Q8_0, "already Q4_0"},
+		{"no quantizer", load(t, "stories260K.gguf"), tensor.IQ2_XXS, "cannot write IQ2_XXS"},
+		{"not a model", []byte("hello"), tensor.Q8_0, "past end of file"},
+	} {
+		err := quantize.File(bytes.NewReader(tt.in), int64(len(tt.in)), &bytes.Buffer{}, tt.typ, nil)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
