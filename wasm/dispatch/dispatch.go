@@ -1,32 +1,35 @@
 package dispatch
 
 import (
+	"pastel/engine"
 	"pastel/fault"
-	"pastel/kernels"
 	"pastel/wasm/protocol"
 )
 
-// An Executor runs tapes.
-type Executor interface {
-	Run(t *kernels.Tape)
-}
-
 // A Config is what a Dispatcher needs from where it runs.
 type Config struct {
-	Executor     Executor
-	ExecutorName string         // "reference", "simd128", "relaxed": for Stats
-	NowMs        func() float64 // a monotonic clock, in milliseconds
+	Machine  engine.Machine
+	Executor string         // the machine's name for Stats: "reference", "simd128", "relaxed"
+	NowMs    func() float64 // a monotonic clock, in milliseconds
+	Memory   func() (memoryBytes, heapBytes uint64)
+	Threads  func() int
 }
 
 // A Dispatcher holds one model and its sessions. It must not be used by two
 // goroutines at once.
 type Dispatcher struct {
-	config Config
-	out    []byte // the last reply, reused
+	config   Config
+	stream   stream // what is being loaded
+	model    *engine.Model
+	sessions map[uint32]*session
+	last     uint32 // the number of the newest session
+	out      []byte // the last reply, reused
 }
 
 // New makes a Dispatcher without a model.
-func New(c Config) *Dispatcher { return &Dispatcher{config: c} }
+func New(c Config) *Dispatcher {
+	return &Dispatcher{config: c, sessions: map[uint32]*session{}}
+}
 
 // Handle answers one request. The reply is valid until the next call of any method;
 // request may be reused at once.
@@ -39,6 +42,33 @@ func (d *Dispatcher) Handle(request []byte) []byte {
 		return d.handle(m)
 	})
 }
+
+// Step runs one step of a session's generation and returns its event.
+func (d *Dispatcher) Step(id uint32) []byte {
+	return d.answer(func() (protocol.Message, error) {
+		s, err := d.session(id)
+		if err != nil {
+			return nil, err
+		}
+		return s.step(d.config.NowMs)
+	})
+}
+
+// Write takes the next bytes of a file of the open stream and returns how many it
+// took: fewer than all when the headers of other files must come first (see
+// engine.Loader). On an error it took none and reply is that error.
+func (d *Dispatcher) Write(file uint32, p []byte) (n int, reply []byte) {
+	reply = d.answer(func() (m protocol.Message, err error) {
+		n, err = d.stream.write(int(file), p)
+		return ok, err
+	})
+	if protocol.IsError(reply) {
+		return 0, reply
+	}
+	return n, nil
+}
+
+var ok = &protocol.OK{}
 
 // answer runs f and encodes its reply, its error, or what it panicked with.
 func (d *Dispatcher) answer(f func() (protocol.Message, error)) (reply []byte) {
@@ -62,19 +92,34 @@ func panicReply(p any) *protocol.Error {
 
 // handle is a closed switch over the requests.
 func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
-	switch m.(type) {
+	switch m := m.(type) {
+	case *protocol.Open:
+		return ok, d.open(m)
+	case *protocol.Finish:
+		return d.finish()
+	case *protocol.Discard:
+		d.stream.discard()
+		return ok, nil
+	case *protocol.Info:
+		return d.info()
 	case *protocol.Stats:
 		return d.stats(), nil
+	case *protocol.Tokenize:
+		return d.tokenize(m)
+	case *protocol.Detokenize:
+		return d.detokenize(m)
+	case *protocol.OpenSession:
+		return d.openSession(m)
+	case *protocol.CloseSession:
+		return ok, d.closeSession(m.Session)
+	case *protocol.Truncate:
+		return d.truncate(m)
+	case *protocol.Logits:
+		return d.logits(m)
+	case *protocol.Generate:
+		return ok, d.generate(m)
+	case *protocol.Abort:
+		return ok, d.abort(m.Session)
 	}
-	return nil, fault.New(protocol.BadMessage, "dispatch: tag ", uint8(m.Tag()), " is not a request")
+	return nil, fault.New(protocol.BadMessage, "dispatch: tag ", uint8(m.Tag()), " is not a request that is served")
 }
-
-func (d *Dispatcher) stats() *protocol.StatsReply {
-	return &protocol.StatsReply{Executor: d.config.ExecutorName}
-}
-
-// Write takes the next bytes of the open stream. It returns nil, or an error reply.
-func (d *Dispatcher) Write(p []byte) []byte { return nil }
-
-// Step runs one step of a session's generation and returns its event.
-func (d *Dispatcher) Step(session uint32) []byte { return nil }

@@ -3,8 +3,10 @@
 package main
 
 import (
-	"pastel/kernels"
+	"pastel/engine"
 	"pastel/wasm/dispatch"
 )
 
-func newExecutor() dispatch.Executor { return &kernels.Reference{} }
+func config() dispatch.Config {
+	return dispatch.Config{Machine: engine.Reference(), Executor: "reference", NowMs: nowMs}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	dispatcher = dispatch.New(dispatch.Config{Executor: newExecutor(), NowMs: nowMs})
+	dispatcher = dispatch.New(config())
 	request    []byte // what the host fills
 	answer     []byte // the last reply
 )
@@ -35,8 +35,12 @@ func call(n uint32) uint32 {
 }
 
 //go:wasmexport write
-func write(n uint32) uint32 {
-	return keep(dispatcher.Write(request[:n]))
+func write(file, n uint32) int32 {
+	taken, err := dispatcher.Write(file, request[:n])
+	if err != nil {
+		return -int32(keep(err))
+	}
+	return int32(taken)
 }
 
 //go:wasmexport step

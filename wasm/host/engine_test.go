@@ -17,8 +17,29 @@ func TestStats(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("start %v", time.Since(start))
-		m, err := e.Call(ctx, &protocol.Stats{})
-		t.Logf("%+v %v", m, err)
+		files, closeFiles, err := OpenFiles("../../testdata/models/stories260K.gguf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeFiles()
+		start = time.Now()
+		info, err := e.LoadModel(ctx, files, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("load %v %+v", time.Since(start), info)
+		ids, err := e.Tokenize(ctx, &protocol.Tokenize{Text: "Once upon a time", AddSpecial: true})
+		t.Log(ids, err)
+		s, err := e.OpenSession(ctx, 0, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start = time.Now()
+		rows, err := e.Logits(ctx, &protocol.Logits{Session: s.Session, Tokens: ids})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("logits %v %v", time.Since(start), rows[0][:8])
 		w, ok := e.transport.(*wasmTransport)
 		if ok {
 			start = time.Now()

@@ -114,40 +114,59 @@ func (in *instance) close(ctx context.Context) error {
 	return firstError(errs...)
 }
 
-// invoke calls an export that takes and returns one u32. An error is a trap.
-func (in *instance) invoke(ctx context.Context, f api.Function, arg uint32) (uint32, error) {
-	stack := [1]uint64{uint64(arg)}
-	if err := f.CallWithStack(ctx, stack[:]); err != nil {
+// invoke calls an export that takes u32 and returns one. An error is a trap.
+func (in *instance) invoke(ctx context.Context, f api.Function, args ...uint64) (uint32, error) {
+	stack := [2]uint64{}
+	copy(stack[:], args)
+	if err := f.CallWithStack(ctx, stack[:max(len(args), 1)]); err != nil {
 		return 0, err
 	}
 	return uint32(stack[0]), nil
 }
 
-// send copies p into the engine's buffer and calls f with its length.
-func (in *instance) send(ctx context.Context, f api.Function, p []byte) ([]byte, error) {
-	at, err := in.invoke(ctx, in.buffer, uint32(len(p)))
+// view returns the engine's buffer with room for n bytes.
+func (in *instance) view(ctx context.Context, n int) ([]byte, error) {
+	at, err := in.invoke(ctx, in.buffer, uint64(n))
 	if err != nil {
 		return nil, err
 	}
-	if !in.memory.Write(at, p) {
-		return nil, fault.New(fault.Internal, "host: buffer of ", len(p), " bytes at ", at, " is past the end of memory")
-	}
-	return in.receive(ctx, f, uint32(len(p)))
+	return in.slice(at, n)
 }
 
-// receive calls f and copies the reply it announces out of memory.
-func (in *instance) receive(ctx context.Context, f api.Function, arg uint32) ([]byte, error) {
-	n, err := in.invoke(ctx, f, arg)
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	at, err := in.invoke(ctx, in.reply, 0)
+// send copies a request into the engine's buffer and returns its reply.
+func (in *instance) send(ctx context.Context, request []byte) ([]byte, error) {
+	view, err := in.view(ctx, len(request))
 	if err != nil {
 		return nil, err
 	}
-	view, ok := in.memory.Read(at, n)
-	if !ok {
-		return nil, fault.New(fault.Internal, "host: reply of ", n, " bytes at ", at, " is past the end of memory")
+	copy(view, request)
+	return in.request(ctx, in.call, uint64(len(request)))
+}
+
+// request calls f, which returns the length of a reply.
+func (in *instance) request(ctx context.Context, f api.Function, arg uint64) ([]byte, error) {
+	n, err := in.invoke(ctx, f, arg)
+	if err != nil {
+		return nil, err
 	}
-	return append([]byte(nil), view...), nil
+	return in.receive(ctx, n)
+}
+
+// receive copies the last reply, of n bytes, out of memory.
+func (in *instance) receive(ctx context.Context, n uint32) ([]byte, error) {
+	at, err := in.invoke(ctx, in.reply)
+	if err != nil {
+		return nil, err
+	}
+	view, err := in.slice(at, int(n))
+	return append([]byte(nil), view...), err
+}
+
+// slice returns n bytes of memory, which are stale after the next call.
+func (in *instance) slice(at uint32, n int) ([]byte, error) {
+	view, ok := in.memory.Read(at, uint32(n))
+	if !ok {
+		return nil, fault.New(fault.Internal, "host: ", n, " bytes at ", at, " are past the end of memory")
+	}
+	return view, nil
 }

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 
-	"pastel/fault"
 	"pastel/wasm/protocol"
 )
 
@@ -16,7 +15,7 @@ import (
 type File struct {
 	Name   string // for messages
 	Size   uint64 // bytes
-	Reader io.Reader
+	Reader io.ReaderAt
 }
 
 // chunkBytes is how much is read at a time: 1 MiB is past the size where the cost of
@@ -44,60 +43,79 @@ func (e *Engine) LoadAdapter(ctx context.Context, id string, files []File) (*pro
 
 // stream opens a stream, sends the files' bytes, and discards it if that fails.
 func (e *Engine) stream(ctx context.Context, open *protocol.Open, files []File, progress func(loaded, total uint64)) error {
-	var total uint64
+	s := sender{engine: e, files: files, sent: make([]uint64, len(files)), progress: progress}
 	for _, f := range files {
-		total += f.Size
+		open.Files = append(open.Files, protocol.File{Name: f.Name, Size: f.Size})
+		s.total += f.Size
 	}
 	if _, err := call[*protocol.OK](ctx, e, open); err != nil {
 		return err
 	}
-	var loaded uint64
-	report := func(n uint64) {
-		loaded += n
-		if progress != nil {
-			progress(loaded, total)
-		}
+	err := s.all(ctx)
+	if err != nil {
+		_, _ = e.Call(context.WithoutCancel(ctx), &protocol.Discard{})
 	}
-	report(0)
-	for _, f := range files {
-		if err := e.sendFile(ctx, f, report); err != nil {
-			_, _ = e.Call(context.WithoutCancel(ctx), &protocol.Discard{})
-			return err
+	return err
+}
+
+// A sender sends the files of one stream.
+type sender struct {
+	engine        *Engine
+	files         []File
+	sent          []uint64 // bytes of each file
+	loaded, total uint64   // bytes of all files
+	progress      func(loaded, total uint64)
+}
+
+// all sends every file twice around: the first time, all but the last shard stop
+// being taken where their header ends.
+func (s *sender) all(ctx context.Context) error {
+	s.report(0)
+	for range 2 {
+		for i := range s.files {
+			if err := s.file(ctx, i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (e *Engine) sendFile(ctx context.Context, f File, report func(n uint64)) error {
-	if _, err := call[*protocol.OK](ctx, e, &protocol.NextFile{Name: f.Name, Size: f.Size}); err != nil {
-		return err
-	}
-	for left := f.Size; left > 0; {
+// file sends a file from where it stopped, until its end or until it is not taken.
+func (s *sender) file(ctx context.Context, i int) error {
+	for s.sent[i] < s.files[i].Size {
 		if err := ctx.Err(); err != nil {
 			return aborted(err)
 		}
-		n := min(left, chunkBytes)
-		if err := e.sendChunk(ctx, f.Reader, int(n)); err != nil {
+		n := int(min(s.files[i].Size-s.sent[i], chunkBytes))
+		taken, err := s.chunk(ctx, i, n)
+		if err != nil {
 			return err
 		}
-		left -= n
-		report(n)
+		s.sent[i] += uint64(taken)
+		s.report(uint64(taken))
+		if taken < n {
+			return nil
+		}
 	}
 	return nil
 }
 
-func (e *Engine) sendChunk(ctx context.Context, r io.Reader, n int) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	reply, err := e.transport.write(ctx, r, n)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		return fault.New(fault.BadFile, "host: the file ends early: ", err)
+func (s *sender) report(n uint64) {
+	s.loaded += n
+	if s.progress != nil {
+		s.progress(s.loaded, s.total)
 	}
-	if err != nil || len(reply) == 0 {
-		return err
+}
+
+func (s *sender) chunk(ctx context.Context, i, n int) (taken int, err error) {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	taken, reply, err := s.engine.transport.write(ctx, uint32(i), s.files[i].Reader, int64(s.sent[i]), n)
+	if err == nil && reply != nil {
+		_, err = decode(reply, nil)
 	}
-	_, err = decode(reply, nil)
-	return err
+	return taken, err
 }
 
 // shardName matches a shard of a split model, as llama.cpp's gguf-split names them.

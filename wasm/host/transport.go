@@ -8,8 +8,8 @@ import (
 
 	"github.com/tetratelabs/wazero/sys"
 
+	"pastel/engine"
 	"pastel/fault"
-	"pastel/kernels"
 	"pastel/wasm/dispatch"
 )
 
@@ -18,8 +18,9 @@ import (
 type transport interface {
 	// handle sends a request and returns its reply.
 	handle(ctx context.Context, request []byte) ([]byte, error)
-	// write reads n bytes of r into the engine's open stream; the reply is empty or an error.
-	write(ctx context.Context, r io.Reader, n int) ([]byte, error)
+	// write reads n bytes of r at an offset into the engine's open stream and returns how
+	// many of them it took; reply is nil, or an error.
+	write(ctx context.Context, file uint32, r io.ReaderAt, offset int64, n int) (taken int, reply []byte, err error)
 	// step runs one step of a session's generation.
 	step(ctx context.Context, session uint32) ([]byte, error)
 	close(ctx context.Context) error
@@ -74,31 +75,40 @@ func (in *instance) explain(err error) error {
 }
 
 func (t *wasmTransport) handle(ctx context.Context, request []byte) ([]byte, error) {
-	return t.run(ctx, func(in *instance) ([]byte, error) { return in.send(ctx, in.call, request) })
+	return t.run(ctx, func(in *instance) ([]byte, error) { return in.send(ctx, request) })
 }
 
 func (t *wasmTransport) step(ctx context.Context, session uint32) ([]byte, error) {
-	return t.run(ctx, func(in *instance) ([]byte, error) { return in.receive(ctx, in.step, session) })
+	return t.run(ctx, func(in *instance) ([]byte, error) { return in.request(ctx, in.step, uint64(session)) })
 }
 
 // write lets r fill the engine's own buffer: weights are copied once.
-func (t *wasmTransport) write(ctx context.Context, r io.Reader, n int) ([]byte, error) {
+func (t *wasmTransport) write(ctx context.Context, file uint32, r io.ReaderAt, offset int64, n int) (taken int, reply []byte, err error) {
 	var readErr error
-	reply, err := t.run(ctx, func(in *instance) ([]byte, error) {
-		at, err := in.invoke(ctx, in.buffer, uint32(n))
+	reply, err = t.run(ctx, func(in *instance) ([]byte, error) {
+		view, err := in.view(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		view, ok := in.memory.Read(at, uint32(n))
-		if !ok {
-			return nil, fault.New(fault.Internal, "host: buffer of ", n, " bytes at ", at, " is past the end of memory")
-		}
-		if _, readErr = io.ReadFull(r, view); readErr != nil {
+		if readErr = readFull(r, view, offset); readErr != nil {
 			return nil, nil
 		}
-		return in.receive(ctx, in.write, uint32(n))
+		got, err := in.invoke(ctx, in.write, uint64(file), uint64(n))
+		if err != nil || int32(got) >= 0 {
+			taken = int(got)
+			return nil, err
+		}
+		return in.receive(ctx, uint32(-int32(got)))
 	})
-	return reply, firstError(err, readErr)
+	return taken, reply, firstError(err, readErr)
+}
+
+func readFull(r io.ReaderAt, p []byte, offset int64) error {
+	n, err := r.ReadAt(p, offset)
+	if n == len(p) {
+		return nil
+	}
+	return fault.New(fault.BadFile, "host: read ", n, " of ", len(p), " bytes at ", offset, ": ", err)
 }
 
 func (t *wasmTransport) close(ctx context.Context) error {
@@ -117,7 +127,7 @@ type localTransport struct {
 
 func newLocalTransport() *localTransport {
 	return &localTransport{dispatcher: dispatch.New(dispatch.Config{
-		Executor: &kernels.Reference{}, ExecutorName: "reference", NowMs: nowMs,
+		Machine: engine.Reference(), Executor: "reference", NowMs: nowMs,
 	})}
 }
 
@@ -129,14 +139,15 @@ func (t *localTransport) step(_ context.Context, session uint32) ([]byte, error)
 	return t.dispatcher.Step(session), nil
 }
 
-func (t *localTransport) write(_ context.Context, r io.Reader, n int) ([]byte, error) {
+func (t *localTransport) write(_ context.Context, file uint32, r io.ReaderAt, offset int64, n int) (int, []byte, error) {
 	if n > len(t.buffer) {
 		t.buffer = make([]byte, n)
 	}
-	if _, err := io.ReadFull(r, t.buffer[:n]); err != nil {
-		return nil, err
+	if err := readFull(r, t.buffer[:n], offset); err != nil {
+		return 0, nil, err
 	}
-	return t.dispatcher.Write(t.buffer[:n]), nil
+	taken, reply := t.dispatcher.Write(file, t.buffer[:n])
+	return taken, reply, nil
 }
 
 func (t *localTransport) close(context.Context) error {

@@ -69,3 +69,35 @@ func appendU32(b []byte, v uint32) []byte {
 func appendName(b []byte, s string) []byte {
 	return append(appendU32(b, uint32(len(s))), s...)
 }
+
+// s32 reads a signed LEB128 of at most five bytes. (Specification 5.2.2.)
+func (r *reader) s32() int32 {
+	var v int64
+	for shift := 0; shift < 35; shift += 7 {
+		b := r.byte()
+		v |= int64(b&0x7f) << shift
+		if b < 0x80 {
+			if b&0x40 != 0 {
+				v |= -1 << (shift + 7)
+			}
+			break
+		}
+		if shift == 28 {
+			r.fail("integer of more than 5 bytes")
+		}
+	}
+	if v != int64(int32(v)) {
+		r.fail("integer ", v, " is not within 32 bits")
+		return 0
+	}
+	return int32(v)
+}
+
+// appendS32 writes the shortest signed LEB128 of v.
+func appendS32(b []byte, v int32) []byte {
+	for v < -64 || v > 63 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v)&0x7f)
+}

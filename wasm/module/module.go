@@ -7,11 +7,13 @@ type SectionID byte
 
 // The sections this package looks into. (Specification 5.5.2.)
 const (
-	Custom SectionID = 0
-	Type   SectionID = 1
-	Import SectionID = 2
-	Memory SectionID = 5
-	Export SectionID = 7
+	Custom    SectionID = 0
+	Type      SectionID = 1
+	Import    SectionID = 2
+	Memory    SectionID = 5
+	Export    SectionID = 7
+	Data      SectionID = 11
+	DataCount SectionID = 12
 )
 
 // A Section is one section. Payload is everything after its size; it aliases the

@@ -63,3 +63,6 @@ func badVersion(b []byte) error {
 	return fault.New(BadMessage, "protocol: message version ", b[0], ", this build speaks ", Version,
 		" (engine.wasm and its host come from different builds)")
 }
+
+// IsError reports whether an encoded message is an Error.
+func IsError(b []byte) bool { return len(b) >= 2 && Tag(b[1]) == TagError }

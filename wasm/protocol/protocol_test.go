@@ -23,9 +23,8 @@ const goldenDir = "../../testdata/protocol"
 // differs from its neighbours, and some empty ones. Floats are exact in float32, so
 // that the JSON beside the golden means the same in every language.
 var samples = []Message{
-	&Open{Kind: "model"},
-	&Open{Kind: "adapter", ID: "math"},
-	&NextFile{Name: "a-00001-of-00002.gguf", Size: 1<<53 - 1},
+	&Open{Kind: "model", ID: "", Files: []File{{Name: "a-00001-of-00002.gguf", Size: 1<<53 - 1}, {Name: "b", Size: 7}}},
+	&Open{Kind: "adapter", ID: "math", Files: []File{}},
 	&Finish{},
 	&Discard{},
 	&Unload{ID: "math"},
@@ -173,7 +172,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"count of 2^32-1", []byte{Version, byte(TagTokens), 255, 255, 255, 255}},
 		{"string longer than the message", []byte{Version, byte(TagText), 5, 0, 0, 0, 'a'}},
 		{"bool of 2", []byte{Version, byte(TagTokenize), 0, 0, 0, 0, 2, 0}},
-		{"u53 of 2^53", []byte{Version, byte(TagNextFile), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0}},
+		{"u53 of 2^53", []byte{Version, byte(TagOpen), 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0}},
 		{"a gigabyte of empty strings", append(Append(nil, &Unload{})[:2], bytes.Repeat([]byte{255}, 64)...)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

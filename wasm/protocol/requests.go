@@ -9,7 +9,6 @@ const (
 	TagUnload       Tag = 4
 	TagInfo         Tag = 5
 	TagStats        Tag = 6
-	TagNextFile     Tag = 7
 	TagTokenize     Tag = 10
 	TagDetokenize   Tag = 11
 	TagOpenSession  Tag = 20
@@ -20,18 +19,18 @@ const (
 	TagLogits       Tag = 32
 )
 
-// Open begins a stream. For each file of the model in the order of its shards,
-// NextFile announces it and its bytes follow through the module's write export;
-// Finish ends the stream. Reply: OK.
-type Open struct {
-	Kind string // "model" or "adapter"
-	ID   string // the adapter's name in requests; unused for a model
-}
-
-// NextFile begins the next file of the stream. Reply: OK.
-type NextFile struct {
+// A File is one file of a stream.
+type File struct {
 	Name string // for messages only
 	Size uint64 // bytes
+}
+
+// Open begins a stream of files, whose bytes follow through the module's write
+// export; Finish ends it. Reply: OK.
+type Open struct {
+	Kind  string // "model" or "adapter"
+	ID    string // the adapter's name in requests; unused for a model
+	Files []File // the shards of a model in their order, or one file
 }
 
 // Finish ends the stream. Reply: ModelInfo or AdapterInfo, by the stream's kind.
@@ -126,7 +125,6 @@ type Logits struct {
 }
 
 func (*Open) Tag() Tag         { return TagOpen }
-func (*NextFile) Tag() Tag     { return TagNextFile }
 func (*Finish) Tag() Tag       { return TagFinish }
 func (*Discard) Tag() Tag      { return TagDiscard }
 func (*Unload) Tag() Tag       { return TagUnload }
@@ -144,11 +142,10 @@ func (*Logits) Tag() Tag       { return TagLogits }
 func (m *Open) fields(c *coder) {
 	c.str(&m.Kind)
 	c.str(&m.ID)
-}
-
-func (m *NextFile) fields(c *coder) {
-	c.str(&m.Name)
-	c.u53(&m.Size)
+	list(c, &m.Files, 12, func(c *coder, f *File) {
+		c.str(&f.Name)
+		c.u53(&f.Size)
+	})
 }
 
 func (m *Finish) fields(*coder)  {}

@@ -5,8 +5,6 @@ func newMessage(t Tag) Message {
 	switch t {
 	case TagOpen:
 		return &Open{}
-	case TagNextFile:
-		return &NextFile{}
 	case TagFinish:
 		return &Finish{}
 	case TagDiscard:

@@ -1,0 +1,115 @@
+package module
+
+import (
+	"slices"
+
+	"pastel/fault"
+)
+
+// A segment is an active data segment of memory 0. (Specification 5.5.14.)
+type segment struct {
+	at   uint32
+	data []byte
+}
+
+func (s segment) end() uint64 { return uint64(s.at) + uint64(len(s.data)) }
+
+// The opcodes of a segment's offset expression. (Specification 5.4.7.)
+const (
+	opI32Const = 0x41
+	opEnd      = 0x0b
+)
+
+// MergeData joins data segments with at most maxGap bytes between them into one, and
+// writes zeros into the gaps: a memory is zero before its segments are written.
+//
+// Go's linker leaves zeros out by splitting, which makes some 50 000 segments of a
+// few bytes. Measured on engine.wasm: merged, the data is 0.6 MB larger and 110 KB
+// smaller under gzip.
+//
+// Errors: ERR_BAD_FILE when the segments are not all active ones of memory 0 with a
+// constant offset, or when two overlap.
+func MergeData(b []byte, maxGap int) ([]byte, error) {
+	sections, err := Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range sections {
+		switch s.ID {
+		case DataCount: // only instructions that name segments need it, and then merging breaks them
+			return nil, fault.New(fault.BadFile, "module: a data count section: its segments are named by instructions")
+		case Data:
+			segments, err := readSegments(s.Payload)
+			if err != nil {
+				return nil, err
+			}
+			if segments, err = merge(segments, maxGap); err != nil {
+				return nil, err
+			}
+			sections[i].Payload = appendSegments(nil, segments)
+		}
+	}
+	return Encode(sections), nil
+}
+
+// merge joins segments over gaps of at most maxGap bytes.
+func merge(segments []segment, maxGap int) ([]segment, error) {
+	slices.SortStableFunc(segments, func(a, b segment) int {
+		return int(int64(a.at) - int64(b.at))
+	})
+	var out []segment
+	for _, s := range segments {
+		if len(out) == 0 {
+			out = append(out, segment{s.at, slices.Clone(s.data)})
+			continue
+		}
+		last := &out[len(out)-1]
+		gap := int64(s.at) - int64(last.end())
+		if gap < 0 {
+			return nil, fault.New(fault.BadFile, "module: data segments overlap at ", s.at)
+		}
+		if gap > int64(maxGap) {
+			out = append(out, segment{s.at, slices.Clone(s.data)})
+			continue
+		}
+		last.data = append(append(last.data, make([]byte, gap)...), s.data...)
+	}
+	return out, nil
+}
+
+func readSegments(payload []byte) ([]segment, error) {
+	r := reader{b: payload}
+	var segments []segment
+	for n := r.u32(); n > 0 && r.err == nil; n-- {
+		if kind := r.u32(); kind != 0 {
+			r.fail("data segment of kind ", kind)
+		}
+		segments = append(segments, segment{r.constOffset(), r.bytes(r.u32())})
+	}
+	if r.err == nil && r.off != len(payload) {
+		r.fail(len(payload)-r.off, " bytes after the last data segment")
+	}
+	return segments, r.err
+}
+
+// constOffset reads the expression "i32.const n; end".
+func (r *reader) constOffset() uint32 {
+	op := r.byte()
+	v := r.s32()
+	if end := r.byte(); r.err == nil && (op != opI32Const || end != opEnd) {
+		r.fail("data offset is not a constant")
+	}
+	return uint32(v)
+}
+
+func appendSegments(b []byte, segments []segment) []byte {
+	b = appendU32(b, uint32(len(segments)))
+	for _, s := range segments {
+		b = append(b, 0, opI32Const)
+		b = appendS32(b, int32(s.at))
+		b = append(b, opEnd)
+		b = appendU32(b, uint32(len(s.data)))
+		b = append(b, s.data...)
+	}
+	return b
+}
