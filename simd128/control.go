@@ -54,7 +54,8 @@ func (f *Func) While(cond func() I32, body func()) {
 	})
 }
 
-// For runs body with i = start, start+step, … while i < end, compared as signed numbers. end is computed once.
+// For runs body with i = start, start+step, … while i < end, compared as signed numbers. end is
+// computed once, unless it is a variable: then every round reads it.
 // After the loop, i is the first value not below end (or start). i may be a parameter or a Var.
 func (f *Func) For(i, start, end I32, step int32, body func()) {
 	f.count(i, start, end, step, body, I32.LtS)

@@ -223,6 +223,15 @@ var memoryPrograms = []program{
 			add(p.LoadI64(32))
 			f.Return(sum)
 		}},
+	{name: "32-bit loads and stores", calls: [][2][]uint64{row(0xffff8081, 0x81-0x7f7f+0x3f800000&(1<<32-1))},
+		build: func(m *Module, f *Func) {
+			x := f.ParamI32("x")
+			f.Results(TypeI32)
+			p := f.I32(64)
+			p.Store(0, x)
+			p.Store(8, f.F32(1))
+			f.Return(p.Load8U(0).Add(p.Load16S(0)).Add(p.LoadF32(8).Reinterpret()))
+		}},
 	{name: "grow, size, fill and copy", calls: [][2][]uint64{row(2, 1<<24|3<<16|0x0707), row(1, 0xff000000|3<<16|0x0707)},
 		build: func(m *Module, f *Func) {
 			n := f.ParamI32("n")
@@ -358,5 +367,22 @@ func TestErrorsTogether(t *testing.T) {
 	var joined interface{ Unwrap() []error }
 	if !errors.As(errors.Unwrap(err), &joined) || len(joined.Unwrap()) != 2 {
 		t.Errorf("Build: %v, want two errors", err)
+	}
+}
+
+// TestMemoryCoverage checks that the programs here use every scalar and atomic access.
+func TestMemoryCoverage(t *testing.T) {
+	used := map[*op]bool{}
+	for _, m := range testModules() {
+		for _, f := range m.funcs {
+			for _, i := range f.code {
+				used[i.op] = true
+			}
+		}
+	}
+	for _, o := range specOps {
+		if o.mem > 0 && o.prefix != 0xfd && !used[o] {
+			t.Errorf("no program uses %s", o.name)
+		}
 	}
 }
