@@ -69,6 +69,9 @@ func (r *reader) id(key string, def int32, vocab int) int32 {
 	}
 	v, err := r.md.Uint(key, 0)
 	r.keep(err)
+	if v == 1<<32-1 { // converters write -1 as u32 for a token the model does not have
+		return -1
+	}
 	if err == nil && v >= uint64(vocab) {
 		r.keep(fault.New(fault.BadFile, "tokenizer: key ", fault.Quote(key), ": id ", v, " in a vocabulary of ", vocab))
 	}
