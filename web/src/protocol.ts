@@ -232,8 +232,7 @@ const adapter = struct({ id: str, scale: f32 });
 
 /** Requests: tag, and fields in wire order. The Go twin documents each. */
 const requests = {
-  open: [1, struct({ kind: oneOf("model", "adapter"), id: str })],
-  nextFile: [7, struct({ name: str, size: u53 })],
+  open: [1, struct({ kind: oneOf("model", "adapter"), id: str, files: list(struct({ name: str, size: u53 })) })],
   finish: [2, struct({})],
   discard: [3, struct({})],
   unload: [4, struct({ id: str })],
