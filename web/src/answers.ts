@@ -1,0 +1,282 @@
+// OpenAI's three kinds of answer, built from the engine's chunks.
+
+import { type Prompt, chatML, plain } from "./chatml.js";
+import { BadRequestError, UnsupportedError } from "./errors.js";
+import type { Engine, GenerateAsk, Generated } from "./engine.js";
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionParams,
+  ChatLogprobs,
+  Completion,
+  CompletionLogprobs,
+  CompletionParams,
+  EmbeddingParams,
+  EmbeddingResponse,
+  FinishReason,
+  Route,
+  SamplingParams,
+  Timing,
+  TokenLogprob,
+  Usage,
+} from "./openai.js";
+import type { MessageOf } from "./protocol.js";
+import { streamOf } from "./stream.js";
+
+type Chunk = MessageOf<"chunk">;
+
+/** Beside the parameters, as in OpenAI's client. */
+export interface RequestOptions {
+  /** Aborting stops within one token or one prefill chunk; the promise or the loop rejects with the signal's reason. */
+  signal?: AbortSignal | null;
+}
+
+/** engine.chat.completions */
+export class ChatCompletions {
+  readonly #engine: Engine;
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * Answers a conversation. With stream: true resolves at once with an async iterable of chunks; leaving the loop
+   * stops the generation.
+   * Rejects with BadRequestError, UnsupportedError, ContextError, ClosedError, CrashError or the signal's reason.
+   */
+  create(params: ChatCompletionParams & { stream: true }, options?: RequestOptions): Promise<AsyncIterableIterator<ChatCompletionChunk>>;
+  create(params: ChatCompletionParams & { stream?: false | null }, options?: RequestOptions): Promise<ChatCompletion>;
+  async create(
+    params: ChatCompletionParams,
+    options: RequestOptions = {},
+  ): Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>> {
+    const ask = await this.#ask(params);
+    const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: now(), model: modelName(this.#engine) };
+    const logprobs = params.logprobs === true;
+    return params.stream ? this.#stream(ask, params, options, head, logprobs) : await this.#whole(ask, options, head, logprobs);
+  }
+
+  async #whole(ask: GenerateAsk, options: RequestOptions, head: Head, logprobs: boolean): Promise<ChatCompletion> {
+    const { content, chunks, done } = await collect(this.#engine, ask, options);
+    const choice = {
+      index: 0 as const,
+      message: { role: "assistant" as const, content },
+      finish_reason: finishReason(done),
+      logprobs: logprobs ? chatLogprobs(chunks) : null,
+    };
+    return { ...head, object: "chat.completion", choices: [choice], usage: usageOf(done), ...whereAndWhen(done) };
+  }
+
+  #stream(ask: GenerateAsk, params: ChatCompletionParams, options: RequestOptions, head: Head, logprobs: boolean): AsyncIterableIterator<ChatCompletionChunk> {
+    const object = "chat.completion.chunk" as const;
+    const piece = (delta: { role?: "assistant"; content?: string }, chunk?: Chunk): ChatCompletionChunk => ({
+      ...head,
+      object,
+      choices: [{ index: 0, delta, finish_reason: null, logprobs: chunk && logprobs ? chatLogprobs([chunk]) : null }],
+    });
+    return streamOf<ChatCompletionChunk>(async (push, signal) => {
+      push(piece({ role: "assistant", content: "" }));
+      const done = await this.#engine.generate(ask, signal, (c) => push(piece({ content: c.text }, c)));
+      if (done.text !== "") push(piece({ content: done.text }));
+      const last = { index: 0 as const, delta: {}, finish_reason: finishReason(done), logprobs: null };
+      push({ ...head, object, choices: [last], ...whereAndWhen(done) });
+      if (params.stream_options?.include_usage) push({ ...head, object, choices: [], usage: usageOf(done) });
+    }, options.signal);
+  }
+
+  async #ask(params: ChatCompletionParams): Promise<GenerateAsk> {
+    checkMessages(params.messages);
+    const format = params.response_format?.type ?? "text";
+    if (format !== "text") throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", `response_format "${format}" is not supported`);
+    const { text, stop } = await renderChat(this.#engine, params.messages);
+    const maxTokens = params.max_completion_tokens ?? params.max_tokens;
+    const ask = samplingAsk({ ...params, max_tokens: maxTokens ?? null });
+    const top = params.logprobs ? (params.top_logprobs ?? 0) : 0;
+    const model = this.#engine.model;
+    return {
+      ...ask,
+      prompt: text,
+      // A chat template writes its own beginning; ours do not.
+      addSpecial: model?.addBOS ?? false,
+      parseSpecial: true,
+      stop: [...ask.stop, ...stop],
+      logprobs: params.logprobs === true,
+      topLogprobs: inRange("top_logprobs", top, 0, 20),
+    };
+  }
+}
+
+/** engine.completions */
+export class Completions {
+  readonly #engine: Engine;
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Continues text. Streams and rejects like chat completions. */
+  create(params: CompletionParams & { stream: true }, options?: RequestOptions): Promise<AsyncIterableIterator<Completion>>;
+  create(params: CompletionParams & { stream?: false | null }, options?: RequestOptions): Promise<Completion>;
+  async create(params: CompletionParams, options: RequestOptions = {}): Promise<Completion | AsyncIterableIterator<Completion>> {
+    const ask = this.#ask(params);
+    const head = { id: `cmpl-${crypto.randomUUID()}`, created: now(), model: modelName(this.#engine) };
+    const piece = (text: string, finish_reason: FinishReason | null, chunks: Chunk[] | null): Completion => {
+      const logprobs = ask.logprobs && chunks ? completionLogprobs(chunks) : null;
+      return { ...head, object: "text_completion", choices: [{ index: 0, text, finish_reason, logprobs }] };
+    };
+    const echo = params.echo && typeof params.prompt === "string" ? params.prompt : "";
+    if (!params.stream) {
+      const { content, chunks, done } = await collect(this.#engine, ask, options);
+      return { ...piece(echo + content, finishReason(done), chunks), usage: usageOf(done), ...whereAndWhen(done) };
+    }
+    return streamOf<Completion>(async (push, signal) => {
+      if (echo !== "") push(piece(echo, null, null));
+      const done = await this.#engine.generate(ask, signal, (c) => push(piece(c.text, null, [c])));
+      push({ ...piece(done.text, finishReason(done), null), ...whereAndWhen(done) });
+      if (params.stream_options?.include_usage) push({ ...head, object: "text_completion", choices: [], usage: usageOf(done) });
+    }, options.signal);
+  }
+
+  #ask(params: CompletionParams): GenerateAsk {
+    const text = typeof params.prompt === "string";
+    return {
+      ...samplingAsk(params),
+      prompt: text ? (params.prompt as string) : "",
+      tokens: text ? [] : [...(params.prompt as number[])],
+      addSpecial: this.#engine.model?.addBOS ?? false,
+      logprobs: params.logprobs != null,
+      topLogprobs: inRange("logprobs", params.logprobs ?? 0, 0, 20),
+    };
+  }
+}
+
+/** engine.embeddings */
+export class Embeddings {
+  readonly #engine: Engine;
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** One vector of length 1 per input: the mean of the last block's outputs over the input's tokens. */
+  async create(params: EmbeddingParams, options: RequestOptions = {}): Promise<EmbeddingResponse> {
+    const inputs = typeof params.input === "string" ? [params.input] : params.input;
+    const data: EmbeddingResponse["data"] = [];
+    let nTokens = 0;
+    for (const [index, input] of inputs.entries()) {
+      const { values, tokens } = await this.#engine.embed(input, options.signal);
+      data.push({ object: "embedding", index, embedding: [...values] });
+      nTokens += tokens;
+    }
+    return { object: "list", model: modelName(this.#engine), data, usage: { prompt_tokens: nTokens, total_tokens: nTokens } };
+  }
+}
+
+interface Head {
+  id: string;
+  created: number;
+  model: string;
+}
+
+async function collect(engine: Engine, ask: GenerateAsk, options: RequestOptions) {
+  const chunks: Chunk[] = [];
+  const done = await engine.generate(ask, options.signal, (c) => chunks.push(c));
+  return { content: chunks.map((c) => c.text).join("") + done.text, chunks, done };
+}
+
+/** Writes a conversation down for the loaded model. */
+async function renderChat(engine: Engine, messages: ChatCompletionParams["messages"]): Promise<Prompt> {
+  const how = engine.chatTemplate ?? ((await hasChatML(engine)) ? "chatml" : "plain");
+  return how === "chatml" ? chatML(messages) : plain(messages);
+}
+
+// One token each, where the vocabulary has the markers.
+async function hasChatML(engine: Engine): Promise<boolean> {
+  return (await engine.tokenize("<|im_start|><|im_end|>", { parseSpecial: true })).length === 2;
+}
+
+function samplingAsk(p: SamplingParams): GenerateAsk {
+  if ((p.n ?? 1) !== 1) throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "n other than 1 is not supported");
+  const stop = p.stop == null ? [] : typeof p.stop === "string" ? [p.stop] : [...p.stop];
+  if (stop.some((s) => typeof s !== "string" || s === "")) throw bad("stop must be non-empty strings");
+  return {
+    prompt: "",
+    tokens: [],
+    addSpecial: false,
+    parseSpecial: false,
+    maxTokens: inRange("max_tokens", p.max_tokens ?? 0, 0, 2 ** 32 - 1),
+    temperature: inRange("temperature", p.temperature ?? 1, 0, 100),
+    topK: inRange("top_k", p.top_k ?? 0, 0, 2 ** 32 - 1),
+    topP: inRange("top_p", p.top_p ?? 1, 0, 1),
+    minP: inRange("min_p", p.min_p ?? 0, 0, 1),
+    seed: p.seed == null ? Math.floor(Math.random() * 2 ** 32) : inRange("seed", p.seed, 0, Number.MAX_SAFE_INTEGER),
+    stop,
+    ignoreEOS: false,
+    adapters: (p.lora ?? []).map(({ id, scale }) => ({ id, scale })),
+    logprobs: false,
+    topLogprobs: 0,
+  };
+}
+
+function checkMessages(messages: unknown): void {
+  if (!Array.isArray(messages) || messages.length === 0) throw bad("messages must be a non-empty array");
+  for (const m of messages as { role?: unknown; content?: unknown }[]) {
+    if (typeof m?.role !== "string" || typeof m.content !== "string") throw bad("every message needs a role and a content of type string");
+  }
+}
+
+function inRange(name: string, v: number, low: number, high: number): number {
+  if (typeof v === "number" && v >= low && v <= high) return v;
+  throw bad(`${name} is ${v}, must be between ${low} and ${high}`);
+}
+
+function bad(message: string): BadRequestError {
+  return new BadRequestError("ERR_BAD_REQUEST", message);
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function modelName(engine: Engine): string {
+  return engine.model?.name ?? "";
+}
+
+function finishReason(done: Generated): FinishReason {
+  return done.finishReason === "length" ? "length" : "stop";
+}
+
+function usageOf(done: Generated): Usage {
+  return {
+    prompt_tokens: done.promptTokens,
+    completion_tokens: done.completionTokens,
+    total_tokens: done.promptTokens + done.completionTokens,
+    prompt_tokens_details: { cached_tokens: done.cachedTokens },
+  };
+}
+
+function whereAndWhen(done: Generated): { x_route: Route; x_timing: Timing } {
+  return {
+    x_route: { where: "local", reason: "the engine in this page answered" },
+    x_timing: { prefill_ms: done.prefillMs, decode_ms: done.decodeMs, queued_ms: done.queuedMs },
+  };
+}
+
+const encoder = new TextEncoder();
+
+function tokenLogprob(token: string, logprob: number): TokenLogprob {
+  return { token, logprob, bytes: [...encoder.encode(token)] };
+}
+
+function chatLogprobs(chunks: Chunk[]): ChatLogprobs {
+  const content = chunks.map((c) => ({
+    ...tokenLogprob(c.text, c.logprob),
+    top_logprobs: c.top.map((t) => tokenLogprob(t.text, t.logprob)),
+  }));
+  return { content };
+}
+
+function completionLogprobs(chunks: Chunk[]): CompletionLogprobs {
+  return {
+    tokens: chunks.map((c) => c.text),
+    token_logprobs: chunks.map((c) => c.logprob),
+    top_logprobs: chunks.map((c) => Object.fromEntries(c.top.map((t) => [t.text, t.logprob]))),
+  };
+}

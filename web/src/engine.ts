@@ -1,0 +1,293 @@
+// The engine as a page uses it: start, load, ask, close. Requests wait in a
+// queue of their own, first come, first served; the worker does the rest.
+
+import { ChatCompletions, Completions, Embeddings } from "./answers.js";
+import { type HubOptions, type ModelRef, type Source, resolveModel } from "./download/resolve.js";
+import type { OnProgress } from "./download/progress.js";
+import { BadRequestError, ClosedError, UnsupportedError } from "./errors.js";
+import type { EngineOptions, EngineState, LoadRequest, Source as FileSource } from "./messages.js";
+import type { MessageOf } from "./protocol.js";
+import { sharedPort } from "./shared.js";
+import { persist } from "./storage/store.js";
+import { Transport, workerPort } from "./transport.js";
+
+/** How to make an engine. The zero value is ready: every file is found beside this module. */
+export interface CreateOptions extends HubOptions {
+  /** Loaded before create resolves. Without it, call load. */
+  model?: ModelRef;
+  /** Threads in all; default one per core, at most 8; 1 where the page is not cross-origin isolated. */
+  threads?: number;
+  /** Tokens of context; default the model's own. Less needs less memory. */
+  contextLength?: number;
+  /** The kv cache's number format; default the engine's choice. */
+  kvType?: "F32" | "F16" | "Q8_0";
+  /**
+   * How to write a conversation down when the model's file has no chat template:
+   * "chatml", or "plain" for models that only continue text.
+   * Default: ChatML where the vocabulary has its markers, else plain.
+   */
+  chatTemplate?: "chatml" | "plain";
+  /** One engine for all tabs of this origin: the first tab runs it, the others ask it. Default false. */
+  shared?: boolean;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+  /** Where the files are, if not beside this module. Same origin as the page. */
+  workerUrl?: string | URL;
+  helperUrl?: string | URL;
+  engineUrl?: string | URL;
+  kernelUrls?: { simd128: string | URL; relaxed: string | URL };
+}
+
+/** How to load. */
+export interface LoadOptions extends HubOptions {
+  onProgress?: OnProgress | undefined;
+  /** Aborting rejects with the signal's reason; what was downloaded stays. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The loaded model. */
+export type ModelInfo = Omit<MessageOf<"modelInfo">, "type">;
+/** A loaded adapter. */
+export type AdapterInfo = Omit<MessageOf<"adapterInfo">, "type">;
+/** What the engine uses now. */
+export type EngineStats = Omit<MessageOf<"statsReply">, "type">;
+
+/** A generation's request, as the answers build it. */
+export type GenerateAsk = Omit<MessageOf<"generate">, "type" | "session">;
+/** A generation's outcome. */
+export type Generated = MessageOf<"done"> & { queuedMs: number };
+
+interface Loaded {
+  info: ModelInfo;
+  model: FileSource[];
+  adapters: Map<string, FileSource[]>;
+}
+
+/**
+ * A language model in this page. Make one with Engine.create; several may exist,
+ * each with a worker and memory of its own unless `shared` is set.
+ */
+export class Engine {
+  /** OpenAI's chat completions: engine.chat.completions.create(params, {signal}). */
+  readonly chat: { readonly completions: ChatCompletions };
+  /** OpenAI's text completions. */
+  readonly completions: Completions;
+  /** OpenAI's embeddings. */
+  readonly embeddings: Embeddings;
+  /** How the engine runs: kernel flavour, threads, and why not more. */
+  readonly state: EngineState;
+  /** Called after the wasm instance trapped and was replaced; the model is loaded again with the next request. */
+  onRestart: (reason: string) => void = () => undefined;
+
+  readonly #transport: Transport;
+  readonly #options: CreateOptions;
+  readonly #queue: string;
+  #loaded: Loaded | undefined;
+  #lost = false;
+  #session: number | undefined;
+  #closed = false;
+
+  private constructor(transport: Transport, state: EngineState, options: CreateOptions) {
+    this.#transport = transport;
+    this.#options = options;
+    this.state = state;
+    this.#queue = `pastel-queue:${options.shared ? "shared" : crypto.randomUUID()}`;
+    this.chat = { completions: new ChatCompletions(this) };
+    this.completions = new Completions(this);
+    this.embeddings = new Embeddings(this);
+    transport.onRestarted = (reason) => this.#forget(reason);
+  }
+
+  /**
+   * Starts a worker and, if options.model is given, loads it.
+   * Rejects with UnsupportedError where the browser lacks WebAssembly SIMD, with whatever load rejects with, or with
+   * the signal's reason; nothing is left running then.
+   */
+  static async create(options: CreateOptions = {}): Promise<Engine> {
+    options.signal?.throwIfAborted();
+    const transport = new Transport(options.shared ? sharedPort(() => makeWorker(options)) : workerPort(makeWorker(options)));
+    const stop = () => transport.close();
+    options.signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const state = await transport.start({ type: "start", options: urlsOf(options) });
+      const engine = new Engine(transport, state, options);
+      if (options.model !== undefined) await engine.load(options.model, options);
+      return engine;
+    } catch (err) {
+      transport.close();
+      options.signal?.throwIfAborted();
+      throw err;
+    } finally {
+      options.signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** The loaded model, undefined before load. */
+  get model(): ModelInfo | undefined {
+    return this.#loaded?.info;
+  }
+
+  /**
+   * Downloads what is missing, checks every chunk, and loads the model.
+   * Progress events {phase, file, loaded, total, ratio} go from 0 to 1 in each phase: "download" and perhaps "verify" when the file
+   * is not stored yet, then "load".
+   * Rejects with NetError, QuotaError, HashError, BadFileError, UnsupportedError, OutOfMemoryError or the signal's reason.
+   */
+  async load(ref: ModelRef, options: LoadOptions = {}): Promise<ModelInfo> {
+    const sources = [await this.#source(ref, options)];
+    void persist().catch(() => undefined); // the browser decides; a refusal changes nothing
+    await this.#inQueue(options.signal, async () => {
+      this.#loaded = undefined;
+      this.#session = undefined;
+      const info = await this.#send({ kind: "model", id: "", sources }, "modelInfo", options);
+      this.#loaded = { info, model: sources, adapters: new Map() };
+      this.#lost = false;
+    });
+    return this.#loaded!.info;
+  }
+
+  /** Loads a LoRA adapter under a name of the caller's. Rejects with LoraMismatchError when it does not fit the model. */
+  async loadAdapter(id: string, ref: ModelRef, options: LoadOptions = {}): Promise<AdapterInfo> {
+    const sources = [await this.#source(ref, options)];
+    return await this.#inQueue(options.signal, async () => {
+      await this.#restore();
+      const info = await this.#send({ kind: "adapter", id, sources }, "adapterInfo", options);
+      this.#loaded!.adapters.set(id, sources);
+      return info;
+    });
+  }
+
+  /** Frees an adapter. */
+  async unloadAdapter(id: string): Promise<void> {
+    await this.#inQueue(undefined, async () => {
+      await this.#call({ type: "unload", id }, "ok");
+      this.#loaded?.adapters.delete(id);
+    });
+  }
+
+  /** Token ids of text. addSpecial puts the model's begin-of-sequence token first where it has one; default false. */
+  async tokenize(text: string, options: { addSpecial?: boolean; parseSpecial?: boolean } = {}): Promise<number[]> {
+    const { addSpecial = false, parseSpecial = false } = options;
+    await this.#restoreIfLost();
+    return (await this.#call({ type: "tokenize", text, addSpecial, parseSpecial }, "tokens")).tokens;
+  }
+
+  /** Text of token ids. */
+  async detokenize(tokens: readonly number[], options: { special?: boolean } = {}): Promise<string> {
+    await this.#restoreIfLost();
+    const { special = false } = options;
+    return (await this.#call({ type: "detokenize", tokens: [...tokens], special }, "text")).text;
+  }
+
+  /** Memory and threads in use now. */
+  async stats(): Promise<EngineStats> {
+    return await this.#call({ type: "stats" }, "statsReply");
+  }
+
+  /** Ends the worker and gives its memory back. Pending requests reject with ClosedError. Calling it again is fine. */
+  close(): void {
+    this.#closed = true;
+    this.#transport.close();
+  }
+
+  /** @internal Runs one generation when its turn comes. */
+  async generate(ask: GenerateAsk, signal: AbortSignal | null | undefined, onChunk: (c: MessageOf<"chunk">) => void): Promise<Generated> {
+    const asked = performance.now();
+    return await this.#inQueue(signal, async () => {
+      const queuedMs = performance.now() - asked;
+      await this.#restore();
+      const session = await this.#openSession();
+      const onEvent = (e: MessageOf<"chunk"> | MessageOf<"progress">) => e.type === "chunk" && onChunk(e);
+      const request = { type: "generate" as const, session, ...ask };
+      const done = await this.#transport.request({ type: "generate", request }, "done", signal, { onEvent });
+      return { ...done, queuedMs };
+    });
+  }
+
+  /** @internal The embedding of one text. */
+  async embed(_text: string, _signal?: AbortSignal | null): Promise<{ values: Float32Array; tokens: number }> {
+    throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "embeddings are not in this build");
+  }
+
+  /** @internal What the answers need to know of the options. */
+  get chatTemplate(): "chatml" | "plain" | undefined {
+    return this.#options.chatTemplate;
+  }
+
+  // Web Locks are a fair queue that honours AbortSignal, and for a shared engine it spans the tabs.
+  async #inQueue<T>(signal: AbortSignal | null | undefined, body: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new ClosedError("ERR_CLOSED", "engine: closed");
+    return await navigator.locks.request(this.#queue, signal ? { signal } : {}, async () => {
+      if (this.#closed) throw new ClosedError("ERR_CLOSED", "engine: closed");
+      return await body();
+    });
+  }
+
+  async #call<T extends Parameters<Transport["request"]>[1]>(request: Extract<Parameters<Transport["request"]>[0], { type: "call" }>["request"], want: T): Promise<MessageOf<T>> {
+    return await this.#transport.request({ type: "call", request }, want);
+  }
+
+  async #send<T extends "modelInfo" | "adapterInfo">(load: LoadRequest, want: T, options: LoadOptions): Promise<MessageOf<T>> {
+    const { signal, onProgress } = options;
+    return await this.#transport.request({ type: "load", load }, want, signal, { onProgress });
+  }
+
+  async #source(ref: ModelRef, options: LoadOptions): Promise<FileSource> {
+    if (ref instanceof Blob) return { kind: "blob", name: ref instanceof File ? ref.name : "model.gguf", blob: ref };
+    const hub = { ...this.#options, ...options };
+    return fileSource(await resolveModel(ref, hub, document.baseURI, options.signal), hub);
+  }
+
+  async #openSession(): Promise<number> {
+    if (this.#session !== undefined) return this.#session;
+    const { contextLength = 0, kvType = "" } = this.#options;
+    const info = await this.#call({ type: "openSession", contextLength, kvType }, "sessionInfo");
+    return (this.#session = info.session);
+  }
+
+  #forget(reason: string): void {
+    this.#lost = true;
+    this.#session = undefined;
+    this.onRestart(reason);
+  }
+
+  // After a trap the worker has a fresh, empty instance: the model comes back from storage.
+  async #restore(): Promise<void> {
+    if (!this.#loaded) throw new BadRequestError("ERR_BAD_REQUEST", "engine: no model is loaded");
+    if (!this.#lost) return;
+    const { model, adapters } = this.#loaded;
+    await this.#send({ kind: "model", id: "", sources: model }, "modelInfo", {});
+    for (const [id, sources] of adapters) await this.#send({ kind: "adapter", id, sources }, "adapterInfo", {});
+    this.#lost = false;
+  }
+
+  async #restoreIfLost(): Promise<void> {
+    if (this.#lost) await this.#inQueue(undefined, () => this.#restore());
+  }
+}
+
+// The literal forms below are the ones that bundlers detect.
+function makeWorker(options: CreateOptions): Worker {
+  if (options.workerUrl !== undefined) return new Worker(options.workerUrl, { type: "module" });
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+}
+
+function urlsOf(options: CreateOptions): EngineOptions {
+  const { engineUrl, helperUrl, kernelUrls, threads = 0 } = options;
+  const absolute = (url: string | URL) => new URL(url, document.baseURI).href;
+  return {
+    engineUrl: absolute(engineUrl ?? new URL("./engine.wasm", import.meta.url)),
+    kernelUrls: {
+      simd128: absolute(kernelUrls?.simd128 ?? new URL("./kernels-simd128.wasm", import.meta.url)),
+      relaxed: absolute(kernelUrls?.relaxed ?? new URL("./kernels-relaxed.wasm", import.meta.url)),
+    },
+    helperUrl: absolute(helperUrl ?? new URL("./helper.js", import.meta.url)),
+    threads,
+  };
+}
+
+function fileSource(source: Source, hub: HubOptions): FileSource {
+  const { file, ...rest } = source;
+  const ownHost = hub.token !== undefined && source.url.startsWith(hub.remoteHost ?? "https://huggingface.co");
+  return { kind: "url", name: file, ...rest, ...(ownHost && { headers: { Authorization: `Bearer ${hub.token}` } }) };
+}
