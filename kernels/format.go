@@ -105,3 +105,14 @@ func (f Format) Zero(q8Zero int) int {
 
 // Sub is the number of columns per start value that the format's kernels want.
 func (f Format) Sub() int { return BlockK }
+
+// Formats yields every value of Format in order, FormatNone first.
+func Formats() func(yield func(Format) bool) {
+	return func(yield func(Format) bool) {
+		for f := range nFormats {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}

@@ -47,19 +47,21 @@ func (l ActLayout) planes(t int) (d, start, sum int) {
 
 // KVLayout describes one layer's key or value cache.
 //
-//	keys    [heads][ceil(Capacity/4)][Dim][4]  four positions side by side, so that scores need no horizontal sum
-//	values  [heads][Capacity rounded up to 4][Dim]
+//	keys    [heads][slots/4][Dim][4]  four positions side by side, so that scores need no horizontal sum
+//	values  [heads][slots][Dim]
 //
 // elements are float32 or float16. With KVQ8 elements are int8 in the same
 // order and a plane of float32 scales follows, one per position and 32
-// columns: keys [heads][ceil(Capacity/4)][Dim/32][4], values [heads][Capacity rounded up][Dim/32].
+// columns: keys [heads][slots/4][Dim/32][4], values [heads][slots][Dim/32].
+// slots is the capacity rounded up to 8; Dim is a multiple of 4.
 type KVLayout struct {
 	Heads, Dim, Capacity int
 	Type                 KVType
 }
 
-// Slots is the capacity rounded up to a whole group of four positions.
-func (l KVLayout) Slots() int { return (l.Capacity + 3) &^ 3 }
+// Slots is the capacity rounded up to two whole groups of four positions, which
+// is what the attention kernel reads at a time.
+func (l KVLayout) Slots() int { return (l.Capacity + 7) &^ 7 }
 
 // elements is the number of cached values.
 func (l KVLayout) elements() int { return l.Heads * l.Slots() * l.Dim }

@@ -50,6 +50,15 @@ func (c Code) String() string {
 	return codeNames[c]
 }
 
+// Words of every record beside the operands: how many units of work the
+// operation has, how many a thread takes at a time, and the number taken so far,
+// which executors with threads reset before every run.
+const (
+	wordUnits = OpWords - 3
+	wordGrain = OpWords - 2
+	wordTaken = OpWords - 1
+)
+
 // flagBarrier in word 1 makes every thread finish this operation before any
 // starts the next. Without it the next operation must not depend on this one.
 const flagBarrier = 1
@@ -92,8 +101,11 @@ func (t *Tape) Reset() { t.n = 0 }
 // Memory is the memory the tape's addresses point into.
 func (t *Tape) Memory() *Memory { return t.mem }
 
-// An Operation can write itself on a tape.
-type Operation interface{ record(r *record) Code }
+// An Operation can write itself on a tape and say how its work splits.
+type Operation interface {
+	record(r *record) Code
+	split() (units, grain int)
+}
 
 // Add appends an operation followed by a barrier.
 //
@@ -112,6 +124,8 @@ func (t *Tape) add(op Operation, flags uint32) error {
 	r := record{words: words[2:]}
 	words[0] = uint32(op.record(&r))
 	words[1] = flags
+	units, grain := op.split()
+	words[wordUnits], words[wordGrain] = uint32(units), uint32(max(1, grain))
 	t.n++
 	return nil
 }
@@ -155,7 +169,7 @@ func (t *Tape) String() string {
 	for i := range t.n {
 		code, o := t.op(i)
 		b = append(b, code.String()...)
-		last := len(o.words)
+		last := wordUnits - 2
 		for last > 0 && o.words[last-1] == 0 {
 			last--
 		}

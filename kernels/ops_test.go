@@ -1,0 +1,217 @@
+package kernels_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"pastel/engine/tensor"
+	"pastel/kernels"
+)
+
+// awkward lengths: none, one, around a vector, a block and a segment, a prime, a model's.
+var awkward = []int{1, 3, 4, 5, 7, 8, 31, 32, 33, 64, 127, 251, 255, 256, 257, 576}
+
+func fileType(t testing.TB, f kernels.Format) tensor.Type {
+	typ, err := tensor.ParseType(f.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return typ
+}
+
+// weights packs a random matrix and returns the packed address.
+func (b *bench) weights(f kernels.Format, rows, k, zero int) kernels.Addr {
+	b.t.Helper()
+	rowBytes := f.FileRowBytes(k)
+	src, dst := b.alloc(rows*rowBytes+64), b.alloc(f.PackedBytes(rows, k))
+	values := make([]float32, rows*k)
+	for i := range values {
+		values[i] = float32(b.rng.NormFloat64())
+	}
+	if err := tensor.Quantize(fileType(b.t, f), b.im.mem.Bytes(src, rows*rowBytes), values); err != nil {
+		b.t.Fatal(err)
+	}
+	b.add(kernels.Pack{Dst: dst, Src: src, Rows: rows, K: k, Format: f, Zero: zero})
+	return dst
+}
+
+func TestOperationsAgree(t *testing.T) {
+	w := newWasmExec(t)
+	for f := range kernels.Formats() {
+		if f == kernels.FormatNone {
+			continue
+		}
+		for _, shape := range [][3]int{{1, 4, 32}, {2, 5, 64}, {3, 7, 96}, {4, 8, 32}, {5, 9, 160}, {6, 16, 64}, {7, 3, 32}, {13, 12, 96}, {16, 21, 576}} {
+			n, rows, k := shape[0], shape[1], shape[2]
+			t.Run(fmt.Sprintf("matmul/%s/n=%d/rows=%d/k=%d", f, n, rows, k), func(t *testing.T) {
+				check(t, w, func(b *bench) { b.matmulCase(f, n, rows, k) })
+			})
+			t.Run(fmt.Sprintf("embed/%s/rows=%d/k=%d", f, rows, k), func(t *testing.T) {
+				check(t, w, func(b *bench) {
+					table := b.weights(f, rows, k, f.Zero(0))
+					ids := b.ints(int32(rows-1), 0, int32(rows/2))
+					dst := b.alloc(4 * 3 * k)
+					b.add(kernels.Embed{Dst: dst, Table: table, IDs: ids, N: 3, Rows: rows, K: k, Format: f, Scale: 1.5, Zero: f.Zero(0)})
+					b.rel("row", dst, 3*k, 1e-6, 1)
+				})
+			})
+		}
+	}
+	for _, k := range []int{1, 2, 3, 5, 17, 33, 77} {
+		t.Run(fmt.Sprintf("matmul/F32/k=%d", k), func(t *testing.T) {
+			check(t, w, func(b *bench) { b.matmulCase(kernels.F32, 7, 6, k) })
+		})
+	}
+	for _, dim := range awkward {
+		t.Run(fmt.Sprintf("norms/dim=%d", dim), func(t *testing.T) {
+			check(t, w, func(b *bench) {
+				x, wt, bias, d1, d2 := b.floats(3*2*dim), b.floats(dim), b.floats(dim), b.floats(3*2*dim), b.floats(3*2*dim)
+				b.add(kernels.RMSNorm{Dst: d1, X: x, Weight: wt, N: 3, Rows: 2, Dim: dim, XStride: 2 * dim, DstStride: 2 * dim, Eps: 1e-5})
+				b.add(kernels.LayerNorm{Dst: d2, X: x, Weight: wt, Bias: bias, N: 3, Rows: 2, Dim: dim, XStride: 2 * dim, DstStride: 2 * dim, Eps: 1e-5})
+				b.rel("rmsnorm", d1, 6*dim, float64(dim)*0x1p-23+4e-7, 1)
+				b.rel("layernorm", d2, 6*dim, float64(dim)*0x1p-22+4e-6, 1)
+			})
+		})
+		t.Run(fmt.Sprintf("elementwise/n=%d", dim), func(t *testing.T) {
+			check(t, w, func(b *bench) { b.elementwise(dim) })
+		})
+	}
+	for _, n := range []int{1, 2, 5, 6, 7, 11, 16} {
+		for _, sub := range []int{32, 16} {
+			t.Run(fmt.Sprintf("quantize/n=%d/sub=%d", n, sub), func(t *testing.T) {
+				check(t, w, func(b *bench) {
+					k, stride := 96, 100
+					x := b.floats(n * stride)
+					clear(b.im.mem.F32(x, 32)) // an all-zero block
+					l := kernels.ActLayout{K: k, Sub: sub}
+					dst := b.alloc(l.Bytes(n))
+					b.add(kernels.Quantize{Dst: dst, X: x, N: n, K: k, XStride: stride, Zero: 8, Sub: sub})
+					b.want("tile", dst, l.Bytes(n)/4, 0) // bit for bit
+				})
+			})
+		}
+	}
+	for _, interleaved := range []int{0, 1} {
+		t.Run(fmt.Sprintf("rope/interleaved=%d", interleaved), func(t *testing.T) {
+			check(t, w, func(b *bench) {
+				x, table := b.floats(3*50), b.floats(10*8)
+				b.add(kernels.Rope{X: x, Positions: b.ints(0, 4, 9), Table: table, N: 3, Heads: 4, HeadDim: 12, Stride: 50, RopeDims: 8, Interleaved: interleaved})
+				b.rel("x", x, 150, 3e-7, 1)
+			})
+		})
+	}
+	for kind, name := range []string{"f32", "f16", "q8"} {
+		for _, c := range []struct {
+			name                           string
+			n, heads, kv, key, value, past int
+			window                         int
+			softcap                        float32
+			alibi                          bool
+		}{
+			{name: "one token", n: 1, heads: 4, kv: 4, key: 32, value: 32},
+			{name: "decode after 70", n: 1, heads: 6, kv: 2, key: 32, value: 32, past: 70},
+			{name: "prefill 13", n: 13, heads: 6, kv: 2, key: 64, value: 32, past: 0},
+			{name: "prefill over a block", n: 9, heads: 3, kv: 1, key: 32, value: 64, past: 130},
+			{name: "window 5", n: 9, heads: 4, kv: 2, key: 32, value: 32, past: 70, window: 5},
+			{name: "window 80", n: 9, heads: 4, kv: 2, key: 32, value: 32, past: 170, window: 80},
+			{name: "softcap", n: 3, heads: 5, kv: 1, key: 32, value: 32, past: 3, softcap: 5},
+			{name: "alibi", n: 3, heads: 5, kv: 1, key: 32, value: 32, past: 66, alibi: true},
+			{name: "narrow heads", n: 5, heads: 4, kv: 2, key: 12, value: 12, past: 4},
+		} {
+			if kind == int(kernels.KVQ8) && c.key%32 != 0 {
+				continue
+			}
+			t.Run("attention/"+name+"/"+c.name, func(t *testing.T) {
+				check(t, w, func(b *bench) {
+					b.attention(kernels.KVType(kind), c.n, c.heads, c.kv, c.key, c.value, c.past, c.window, c.softcap, c.alibi)
+				})
+			})
+		}
+	}
+	for _, n := range awkward {
+		t.Run(fmt.Sprintf("argmax/n=%d", n), func(t *testing.T) {
+			check(t, w, func(b *bench) {
+				x, dst := b.floats(n), b.alloc(4)
+				v := b.im.mem.F32(x, n)
+				v[n/2], v[n-1] = 9, 9 // equals: the first wins
+				v[0] = float32(math.NaN())
+				b.add(kernels.Argmax{Dst: dst, X: x, Count: n})
+				b.want("best", dst, 1, 0)
+			})
+		})
+	}
+}
+
+// matmulCase multiplies, adds a bias, and adds to what is there.
+func (b *bench) matmulCase(f kernels.Format, n, rows, k int) {
+	w := b.weights(f, rows, k, f.Zero(0))
+	stride := rows + 3
+	x, bias, dst := b.floats(n*k), b.floats(rows), b.floats(n*stride)
+	op := kernels.Matmul{Dst: dst, W: w, X: x, Bias: bias, N: n, Rows: rows, K: k, XStride: k, DstStride: stride, Format: f,
+		Accumulate: rows % 2, Scale: 0.5, Zero: f.Zero(0), Sub: f.Sub()}
+	if f.Quantised() {
+		l := kernels.ActLayout{K: k, Sub: f.Sub()}
+		op.X, op.Act = b.alloc(l.Bytes(n)), kernels.ActQ8
+		b.add(kernels.Quantize{Dst: op.X, X: x, N: n, K: k, XStride: k, Zero: op.Zero, Sub: op.Sub})
+	}
+	b.add(op)
+	// k products of two values of about 3 at most, summed in float32
+	b.want("y", dst, n*stride, float64(k)*0x1p-23*12+1e-6)
+}
+
+func (b *bench) elementwise(n int) {
+	x, y := b.floats(n), b.floats(n)
+	for i, v := 0, b.im.mem.F32(x, n); i < n; i++ {
+		v[i] *= 6
+	}
+	for fn := range kernels.Nonlinearity(3) {
+		g, d := b.floats(2*2*n), b.floats(2*n)
+		b.add(kernels.GLU{Dst: d, Gate: g, Up: g + kernels.Addr(4*n), N: 2, Dim: n, Stride: 2 * n, DstStride: n, Func: fn})
+		b.rel("glu", d, 2*n, 3e-6, 0.1)
+	}
+	d := b.floats(n)
+	b.add(kernels.Add{Dst: d, A: x, B: y, Count: n, Scale: 0.25})
+	b.rel("add", d, n, 3e-7, 1)
+	b.add(kernels.Scale{X: y, Count: n, Factor: -3})
+	b.rel("scale", y, n, 1e-7, 1)
+	b.add(kernels.Softcap{X: x, Count: n, Cap: 5})
+	b.rel("softcap", x, n, 2e-6, 0.01)
+	h, a := b.alloc(2*n+16), b.floats(n)
+	for i := range b.im.mem.U16(h, n) {
+		b.im.mem.U16(h, n)[i] = tensor.F32ToF16(float32(b.rng.NormFloat64()))
+	}
+	b.add(kernels.Axpy{Dst: a, Src: h, Count: n, Half: 1, Scale: 0.7})
+	b.rel("axpy", a, n, 3e-7, 1)
+}
+
+// attention stores past and n new positions, then attends from the new ones.
+func (b *bench) attention(kind kernels.KVType, n, heads, kv, key, value, past, window int, softcap float32, alibi bool) {
+	capacity := past + n + 3
+	kl := kernels.KVLayout{Heads: kv, Dim: key, Capacity: capacity, Type: kind}
+	vl := kernels.KVLayout{Heads: kv, Dim: value, Capacity: capacity, Type: kind}
+	keys, values := b.alloc(kl.Bytes()), b.alloc(vl.Bytes())
+	all := make([]int32, past+n)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	positions, recent := b.ints(all...), b.ints(all[past:]...)
+	kx, vx, q := b.floats((past+n)*kv*key), b.floats((past+n)*kv*value), b.floats(n*heads*key)
+	dst := b.floats(n * heads * value)
+	var slopes kernels.Addr
+	if alibi {
+		slopes = b.floats(heads)
+	}
+	store := kernels.StoreKV{Positions: positions, N: past + n, Heads: kv, Capacity: capacity, Type: kind}
+	ks, vs := store, store
+	ks.Cache, ks.X, ks.HeadDim, ks.Stride = keys, kx, key, kv*key
+	vs.Cache, vs.X, vs.HeadDim, vs.Stride, vs.Values = values, vx, value, kv*value, true
+	b.add(ks)
+	b.add(vs)
+	b.add(kernels.Attention{Dst: dst, Q: q, K: keys, V: values, Positions: recent, Slopes: slopes, N: n, Heads: heads, KVHeads: kv,
+		KeyDim: key, ValueDim: value, QStride: heads * key, DstStride: heads * value, Capacity: capacity, Type: kind,
+		Scale: 0.2, Softcap: softcap, Window: window})
+	b.want("keys", keys, kl.Bytes()/4, 0)
+	b.want("values", values, vl.Bytes()/4, 0)
+	b.want("y", dst, n*heads*value, 2e-5)
+}

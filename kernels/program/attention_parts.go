@@ -1,0 +1,255 @@
+package program
+
+import (
+	"pastel/kernels"
+	"pastel/simd128"
+)
+
+// cacheType says how to load four cached values.
+type cacheType struct {
+	bytes int32 // per element
+	load  func(f *simd128.Func, p simd128.I32, offset int) simd128.F32x4
+}
+
+var cacheTypes = map[kernels.KVType]cacheType{
+	kernels.KVF32: {4, func(_ *simd128.Func, p simd128.I32, o int) simd128.F32x4 { return p.LoadF32x4(o) }},
+	kernels.KVF16: {2, loadHalf4},
+	kernels.KVQ8: {1, func(_ *simd128.Func, p simd128.I32, o int) simd128.F32x4 {
+		return p.Load32Zero(o).AsI8x16().ExtendLowS().ExtendLowS().ConvertS()
+	}},
+}
+
+// attnScoresOf emits S[slot][key] = q·k for a block, eight keys at a time.
+func (b *builder) attnScoresOf(name string, kind kernels.KVType) *simd128.Func {
+	a, kv, j0, keys := b.part(name)
+	f, ct := a.f, cacheTypes[kind]
+	dim := a.r.i32("KeyDim")
+	groups := a.r.i32("Capacity").AddI(7).AndI(-8).ShrUI(2).Let("groups") // of four keys
+	groupBytes := dim.Mul(f.I32(4 * ct.bytes)).Let("group_bytes")
+	group := kv.Mul(groups).Add(j0.ShrUI(2)).Let("group")
+	k0, k1 := f.I32Var("k0"), f.I32Var("k1")
+	k0.Set(a.r.i32("K").Add(group.Mul(groupBytes)))
+	var scale, scaleBytes simd128.I32 // KVQ8: where the scales of the current groups are
+	if kind == kernels.KVQ8 {
+		scale = f.I32Var("scale")
+		scaleBytes = dim.ShrUI(5).ShlI(4).Let("scale_bytes")
+		elements := a.r.i32("KVHeads").Mul(groups).Mul(groupBytes)
+		scale.Set(a.r.i32("K").Add(elements).Add(group.Mul(scaleBytes)))
+	}
+	out := f.I32Var("out")
+	out.Set(a.scratch)
+	stop := a.scratch.Add(keys.AddI(7).AndI(-8).ShlI(2)).Let("stop")
+	f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
+		k1.Set(k0.Add(groupBytes))
+		next := k1.Add(groupBytes).Let("next")
+		a.scoreEight(ct, k0, k1, scale, scaleBytes, dim, out)
+		k0.Set(next)
+		if kind == kernels.KVQ8 {
+			scale.Set(scale.Add(scaleBytes.ShlI(1)))
+		}
+		out.Set(out.AddI(32))
+	})
+	return f
+}
+
+// scoreEight computes eight scores of four queries; it moves k0 and k1.
+func (a attnFunc) scoreEight(ct cacheType, k0, k1, scale, scaleBytes, dim, out simd128.I32) {
+	f := a.f
+	var acc [4][2]simd128.F32x4
+	var q [4]simd128.I32
+	for s := range acc {
+		q[s] = f.I32Var("q")
+		q[s].Set(a.scratch.LoadI32(attnSlots + s*slotBytes + slotQuery))
+		for g := range acc[s] {
+			acc[s][g] = f.F32x4Var("acc")
+			acc[s][g].Set(f.F32x4(0))
+		}
+	}
+	column := func(scale0, scale1 func() simd128.F32x4) {
+		v0, v1 := ct.load(f, k0, 0), ct.load(f, k1, 0)
+		if scale0 != nil {
+			v0, v1 = v0.Mul(scale0()), v1.Mul(scale1())
+		}
+		v0, v1 = v0.Let("v0"), v1.Let("v1")
+		for s := range acc {
+			x := q[s].Load32Splat(0).AsF32x4().Let("x")
+			acc[s][0].Set(madd(x, v0, acc[s][0]))
+			acc[s][1].Set(madd(x, v1, acc[s][1]))
+			q[s].Set(q[s].AddI(4))
+		}
+		k0.Set(k0.AddI(4 * ct.bytes))
+		k1.Set(k1.AddI(4 * ct.bytes))
+	}
+	end := k0.Add(dim.Mul(f.I32(4 * ct.bytes))).Let("k_end")
+	if ct.bytes > 1 {
+		f.While(func() simd128.I32 { return k0.LtU(end) }, func() { column(nil, nil) })
+	} else {
+		block := f.I32Var("block")
+		block.Set(scale)
+		f.While(func() simd128.I32 { return k0.LtU(end) }, func() {
+			s0, s1 := block.LoadF32x4(0).Let("s0"), block.Add(scaleBytes).LoadF32x4(0).Let("s1")
+			stop := k0.AddI(4 * kernels.BlockK).Let("block_end")
+			f.While(func() simd128.I32 { return k0.LtU(stop) }, func() {
+				column(func() simd128.F32x4 { return s0 }, func() simd128.F32x4 { return s1 })
+			})
+			block.Set(block.AddI(16))
+		})
+	}
+	for s := range acc {
+		for g := range acc[s] {
+			out.StoreV128(attnScores+s*attnBlock*4+16*g, acc[s][g].AsV128())
+		}
+	}
+}
+
+// attnSoftmax turns scores into weights and updates maximum and sum, slot by slot.
+func (b *builder) attnSoftmax() *simd128.Func {
+	a, _, j0, keys := b.part("attention_softmax")
+	f := a.f
+	scale := a.r.f32("Scale").Splat().Let("scale")
+	limit := a.r.f32("Softcap").Let("softcap")
+	slopes := a.r.i32("Slopes")
+	bytes := keys.AddI(7).AndI(-8).ShlI(2).Let("bytes")
+	s := f.I32Var("s")
+	f.For(s, f.I32(0), f.I32(4), 1, func() {
+		slot := a.scratch.Add(s.Mul(f.I32(slotBytes))).Let("slot")
+		row := a.scratch.Add(s.Mul(f.I32(attnBlock * 4))).Let("row")
+		stop := row.Add(bytes).Let("stop")
+		pos := slot.LoadI32(attnSlots + slotPos).SplatI32x4().Let("pos")
+		first := slot.LoadI32(attnSlots + slotFirst).SplatI32x4().Let("first")
+		slope := slot.LoadF32(attnSlots + slotSlope).Splat().Let("slope")
+		top, index, p := f.F32x4Var("top"), f.I32x4Var("index"), f.I32Var("p")
+		top.Set(f.F32x4(negInf()))
+		index.Set(j0.SplatI32x4().Add(f.I32x4(0, 1, 2, 3)))
+		p.Set(row)
+		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+			v := f.F32x4Var("v")
+			v.Set(p.LoadF32x4(0).Mul(scale))
+			f.If(limit.Gt(f.F32(0)), func() {
+				c := limit.Splat().Let("c")
+				v.Set(tanh4(f, v.Div(c).Let("t")).Mul(c))
+			})
+			f.If(slopes, func() { v.Set(v.Add(slope.Mul(index.Sub(pos).ConvertS()))) })
+			seen := index.LeS(pos).And(index.GeS(first))
+			v.Set(v.Bitselect(f.F32x4(negInf()), seen))
+			p.StoreV128(0, v.AsV128())
+			top.Set(top.Max(v))
+			index.Set(index.Add(f.I32x4(4)))
+			p.Set(p.AddI(16))
+		})
+		a.weigh(slot, row, stop, max4(top).Let("block_max"))
+	})
+	return f
+}
+
+// weigh exponentiates one slot's scores against the new maximum.
+func (a attnFunc) weigh(slot, row, stop simd128.I32, blockMax simd128.F32) {
+	f := a.f
+	state := slot.LoadI32(attnSlots + slotState).Let("state")
+	old := state.LoadF32(0).Let("old")
+	top := old.Max(blockMax).Let("new_max")
+	fix := f.F32Var("fix")
+	fix.Set(f.F32(1))
+	p := f.I32Var("p")
+	p.Set(row)
+	sum := f.F32x4Var("sum")
+	sum.Set(f.F32x4(0))
+	four := top.Splat().Let("max4")
+	// a slot that has seen nothing yet keeps weights of zero
+	f.IfElse(top.Gt(f.F32(negInf())), func() {
+		fix.Set(exp4(f, old.Sub(top).Splat()).Let("fix4").ExtractLane(0))
+		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+			v := p.LoadF32x4(0).Let("v")
+			w := exp4(f, v.Sub(four)).And(v.Gt(f.F32x4(negInf())).AsF32x4()).Let("w")
+			p.StoreV128(0, w.AsV128())
+			sum.Set(sum.Add(w))
+			p.Set(p.AddI(16))
+		})
+	}, func() {
+		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+			p.StoreV128(0, f.F32x4(0).AsV128())
+			p.Set(p.AddI(16))
+		})
+	})
+	slot.StoreF32(attnSlots+slotFix, fix)
+	state.StoreF32(4, state.LoadF32(4).Mul(fix).Add(sum4(sum)))
+	state.StoreF32(0, top)
+}
+
+// attnValuesOf emits dst = dst·fix + S·v, eight columns of four slots at a time
+// (and four columns where eight do not fit).
+func (b *builder) attnValuesOf(name string, kind kernels.KVType) *simd128.Func {
+	a, kv, j0, keys := b.part(name)
+	f, ct := a.f, cacheTypes[kind]
+	dim := a.r.i32("ValueDim")
+	slots := a.r.i32("Capacity").AddI(7).AndI(-8).Let("slots")
+	rowBytes := dim.Mul(f.I32(ct.bytes)).Let("row_bytes")
+	first := kv.Mul(slots).Add(j0).Let("first")
+	v := f.I32Var("v")
+	v.Set(a.r.i32("V").Add(first.Mul(rowBytes)))
+	var scale, scaleStride simd128.I32
+	if kind == kernels.KVQ8 {
+		scaleStride = dim.ShrUI(5).ShlI(2).Let("scale_stride")
+		scale = a.r.i32("V").Add(a.r.i32("KVHeads").Mul(slots).Mul(rowBytes)).Add(first.Mul(scaleStride)).Let("scale")
+	}
+	c := f.I32Var("c")
+	c.Set(f.I32(0))
+	columns := func(vectors int) {
+		a.valueColumns(ct, vectors, v.Add(c.Mul(f.I32(ct.bytes))), rowBytes, keys, c, scale, scaleStride)
+		c.Set(c.AddI(int32(4 * vectors)))
+	}
+	wide := dim.AndI(-8).Let("wide")
+	f.While(func() simd128.I32 { return c.LtU(wide) }, func() { columns(2) })
+	f.If(c.LtU(dim), func() { columns(1) })
+	return f
+}
+
+// valueColumns adds a block's values in 4·vectors columns starting at c.
+func (a attnFunc) valueColumns(ct cacheType, vectors int, at, rowBytes, keys, c, scale, scaleStride simd128.I32) {
+	f := a.f
+	v, p := f.I32Var("vp"), f.I32Var("p")
+	v.Set(at)
+	p.Set(a.scratch)
+	var acc [4][2]simd128.F32x4
+	for s := range acc {
+		dst := a.scratch.LoadI32(attnSlots + s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
+		fix := a.scratch.Load32Splat(attnSlots + s*slotBytes + slotFix).AsF32x4().Let("fix")
+		for i := range vectors {
+			acc[s][i] = f.F32x4Var("acc")
+			acc[s][i].Set(dst.LoadF32x4(16 * i).Mul(fix))
+		}
+	}
+	var sp simd128.I32
+	if ct.bytes == 1 {
+		sp = f.I32Var("sp")
+		sp.Set(scale.Add(c.ShrUI(5).ShlI(2)))
+	}
+	stop := a.scratch.Add(keys.ShlI(2)).Let("p_end")
+	f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+		var x [2]simd128.F32x4
+		for i := range vectors {
+			x[i] = ct.load(f, v, i*4*int(ct.bytes))
+			if ct.bytes == 1 {
+				x[i] = x[i].Mul(sp.Load32Splat(0).AsF32x4())
+			}
+			x[i] = x[i].Let("x")
+		}
+		for s := range acc {
+			w := p.Load32Splat(attnScores + s*attnBlock*4).AsF32x4().Let("w")
+			for i := range vectors {
+				acc[s][i].Set(madd(w, x[i], acc[s][i]))
+			}
+		}
+		v.Set(v.Add(rowBytes))
+		p.Set(p.AddI(4))
+		if ct.bytes == 1 {
+			sp.Set(sp.Add(scaleStride))
+		}
+	})
+	for s := range acc {
+		dst := a.scratch.LoadI32(attnSlots + s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
+		for i := range vectors {
+			dst.StoreV128(16*i, acc[s][i].AsV128(), 2)
+		}
+	}
+}

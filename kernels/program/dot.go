@@ -1,0 +1,100 @@
+package program
+
+import "pastel/simd128"
+
+// This file is where the flavours differ.
+
+// accumulator sums products of unsigned or small weights with int8 activations,
+// one i32 lane per row. The relaxed flavour has one instruction for it; the
+// baseline widens to 16 bits, which splits a row's sum over two lanes of a pair
+// of vectors that total joins again.
+type accumulator struct {
+	f      *simd128.Func
+	lo, hi simd128.I32x4 // hi is used by the baseline only
+}
+
+// newAccumulator declares the variables.
+func newAccumulator(f *simd128.Func) accumulator {
+	a := accumulator{f: f, lo: f.I32x4Var("acc")}
+	if !f.Module().Relaxed {
+		a.hi = f.I32x4Var("acc_hi")
+	}
+	return a
+}
+
+// reset starts the sum of every row at the value start loads.
+func (a accumulator) reset(start func() simd128.I32x4) {
+	if a.f.Module().Relaxed {
+		a.lo.Set(start())
+		return
+	}
+	a.lo.Set(a.f.I32x4(0))
+	a.hi.Set(a.f.I32x4(0))
+}
+
+// add adds the products of one vector of weights (four columns of four rows)
+// with four activations.
+func (a accumulator) add(w weights, x activations) {
+	if a.f.Module().Relaxed {
+		a.lo.Set(x.bytes.RelaxedDotAdd(w.bytes, a.lo))
+		return
+	}
+	a.lo.Set(a.lo.Add(w.lo.Dot(x.wide)))
+	a.hi.Set(a.hi.Add(w.hi.Dot(x.wide)))
+}
+
+// total returns the sums, one lane per row. start is what reset was given.
+func (a accumulator) total(start func() simd128.I32x4) simd128.I32x4 {
+	if a.f.Module().Relaxed {
+		return a.lo
+	}
+	even := [16]byte{0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27}
+	odd := [16]byte{4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31}
+	lo, hi := a.lo.AsI8x16(), a.hi.AsI8x16()
+	return lo.Shuffle(hi, even).AsI32x4().Add(lo.Shuffle(hi, odd).AsI32x4()).Add(start())
+}
+
+// weights is a vector of stored weights, ready to be multiplied.
+type weights struct {
+	bytes  simd128.I8x16
+	lo, hi simd128.I16x8
+}
+
+// prepare binds a vector of weights; signed says whether its bytes are signed.
+func prepare(w simd128.I8x16, signed bool) weights {
+	w = w.Let("w")
+	if w.Relaxed() {
+		return weights{bytes: w}
+	}
+	if signed {
+		return weights{lo: w.ExtendLowS().Let("w_lo"), hi: w.ExtendHighS().Let("w_hi")}
+	}
+	return weights{lo: w.ExtendLowU().Let("w_lo"), hi: w.ExtendHighU().Let("w_hi")}
+}
+
+// activations is four int8 activations, repeated for every row.
+type activations struct {
+	bytes simd128.I8x16
+	wide  simd128.I16x8
+}
+
+// loadActs loads the four bytes at x+offset. With share the value may be used
+// several times.
+func loadActs(x simd128.I32, offset int, share bool) activations {
+	bytes := x.Load32Splat(offset).AsI8x16()
+	if x.Relaxed() {
+		if share {
+			bytes = bytes.Let("x")
+		}
+		return activations{bytes: bytes}
+	}
+	return activations{wide: bytes.ExtendLowS().Let("x")}
+}
+
+// madd is x·y + z: fused in the relaxed flavour, two roundings in the baseline.
+func madd(x, y, z simd128.F32x4) simd128.F32x4 {
+	if z.Relaxed() {
+		return x.RelaxedMadd(y, z)
+	}
+	return x.Mul(y).Add(z)
+}

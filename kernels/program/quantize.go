@@ -1,0 +1,101 @@
+package program
+
+import (
+	"pastel/kernels"
+	"pastel/simd128"
+)
+
+// quantize writes tiles of tokens (see kernels.ActLayout). A unit is a tile,
+// found by walking the widths from the first token.
+func (b *builder) quantize() *simd128.Func {
+	token := b.quantizeToken()
+	f, r, start, end := b.unitsFunc("quantize", kernels.Quantize{})
+	n, k := r.i32("N"), r.i32("K")
+	x, dst := r.i32("X"), r.i32("Dst")
+	xStride := r.i32("XStride").ShlI(2).Let("x_stride")
+	nb := k.ShrUI(5).Let("nb")
+	subs := f.I32(32).DivU(r.i32("Sub")).Let("subs")
+	tokenBytes := nb.Mul(subs.ShlI(3).AddI(kernels.BlockK + 4)).Let("token_bytes")
+	t, tile, width, which := f.I32Var("t"), f.I32Var("tile"), f.I32Var("width"), f.I32Var("which")
+	u := f.I32Var("u")
+	f.While(func() simd128.I32 { return t.LtS(n) }, func() {
+		b.pickWidth(f, n.Sub(t), width, which)
+		f.If(tile.GeS(start).And(tile.LtS(end)), func() {
+			f.For(u, f.I32(0), width, 1, func() {
+				f.Call(token, r.base, x.Add(t.Add(u).Mul(xStride)), dst.Add(t.Mul(tokenBytes)), width, u, nb, subs)
+			})
+		})
+		t.Set(t.Add(width))
+		tile.Set(tile.AddI(1))
+	})
+	return f
+}
+
+// quantizeToken writes token u of a tile.
+func (b *builder) quantizeToken() *simd128.Func {
+	f := b.m.Func("quantize_token")
+	r := recordOf(f, f.ParamI32("record"), kernels.Quantize{})
+	x, tile, width := f.ParamI32("x"), f.ParamI32("tile"), f.ParamI32("width")
+	u, nb, subs := f.ParamI32("u"), f.ParamI32("nb"), f.ParamI32("subs")
+	zero := f.I32(0).Sub(r.i32("Zero")).Let("zero")
+	step := width.ShlI(2).Let("step") // bytes from one word of four columns to the next
+	plane := nb.Mul(step).Let("plane")
+	q, d, starts, sumsAt := f.I32Var("q"), f.I32Var("d"), f.I32Var("starts"), f.I32Var("sums")
+	q.Set(tile.Add(u.ShlI(2)))
+	d.Set(q.Add(plane.ShlI(3)))
+	starts.Set(d.Add(plane))
+	sumsAt.Set(starts.Add(plane.Mul(subs)))
+	stop := x.Add(nb.ShlI(7)).Let("stop")
+	f.While(func() simd128.I32 { return x.LtU(stop) }, func() {
+		v := make([]simd128.F32x4, 8)
+		top := f.F32x4Var("top")
+		top.Set(f.F32x4(0))
+		for j := range v {
+			v[j] = x.LoadF32x4(16 * j).Let("v")
+			top.Set(top.Max(v[j].Abs()))
+		}
+		amax := max4(top).Let("amax")
+		inv, scale := f.F32Var("inv"), f.F32Var("scale")
+		inv.Set(f.F32(0))
+		scale.Set(f.F32(0))
+		f.If(amax.Gt(f.F32(0)), func() {
+			inv.Set(f.F32(127).Div(amax))
+			scale.Set(amax.Div(f.F32(127)))
+		})
+		inv4 := inv.Splat().Let("inv4")
+		half := f.I32x4Var("half")
+		half.Set(f.I32x4(0))
+		for j := range v {
+			w := v[j].Mul(inv4).Nearest().TruncSatS().Let("w")
+			half.Set(half.Add(w))
+			q.StoreI32(0, packBytes(f, w))
+			q.Set(q.Add(step))
+			if j == 3 { // sixteen columns
+				f.If(subs.EqI(2), func() {
+					b.storeSum(f, half, zero, scale, starts, sumsAt, step)
+					half.Set(f.I32x4(0))
+				})
+			}
+		}
+		b.storeSum(f, half, zero, scale, starts, sumsAt, step)
+		d.StoreF32(0, scale)
+		d.Set(d.Add(step))
+		x.Set(x.AddI(128))
+	})
+	return f
+}
+
+// storeSum writes one start value and one sum and moves to the next.
+func (b *builder) storeSum(f *simd128.Func, lanes simd128.I32x4, zero simd128.I32, scale simd128.F32, starts, sums, step simd128.I32) {
+	s := lanes.ExtractLane(0).Add(lanes.ExtractLane(1)).Add(lanes.ExtractLane(2).Add(lanes.ExtractLane(3))).Let("s")
+	starts.StoreI32(0, s.Mul(zero))
+	sums.StoreF32(0, scale.Mul(s.ConvertF32S()))
+	starts.Set(starts.Add(step))
+	sums.Set(sums.Add(step))
+}
+
+// packBytes narrows four lanes, each within −127..127, to the bytes of one word.
+func packBytes(f *simd128.Func, w simd128.I32x4) simd128.I32 {
+	narrow := w.NarrowS(w).Let("narrow")
+	return narrow.NarrowS(narrow).AsI32x4().ExtractLane(0)
+}

@@ -1,0 +1,55 @@
+package kernels
+
+// How each operation's work splits into units that threads take. A grain is
+// the number of units taken at a time: small enough to even out, large enough
+// that taking it (one atomic addition) does not show.
+
+// SegmentFloats is the number of floats in a unit of an elementwise operation.
+const SegmentFloats = 256
+
+// AttentionTokens is the number of tokens in a unit of Attention.
+const AttentionTokens = 8
+
+// matmulBytes is the amount of packed weights a thread takes at a time.
+const matmulBytes = 32 << 10
+
+func (o Embed) split() (units, grain int)     { return o.N, 1 }
+func (o RMSNorm) split() (units, grain int)   { return o.N * o.Rows, 1 }
+func (o LayerNorm) split() (units, grain int) { return o.N * o.Rows, 1 }
+
+// A unit of Quantize is one tile of tokens.
+func (o Quantize) split() (units, grain int) { return tiles(o.N), 1 }
+
+// A unit of Matmul is one group of four rows, for all tokens.
+func (o Matmul) split() (units, grain int) {
+	return groups(o.Rows), min(max(1, matmulBytes/max(1, o.Format.GroupBytes(o.K))), max(1, groups(o.Rows)/16))
+}
+
+func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 4 }
+func (o StoreKV) split() (units, grain int) { return o.N * o.Heads, 4 }
+
+// A unit of Attention is one kv head of up to AttentionTokens tokens.
+func (o Attention) split() (units, grain int) {
+	return o.KVHeads * ((o.N + AttentionTokens - 1) / AttentionTokens), 1
+}
+
+func (o GLU) split() (units, grain int)      { return o.N * segments(o.Dim), 4 }
+func (o Activate) split() (units, grain int) { return segments(o.Count), 4 }
+func (o Add) split() (units, grain int)      { return segments(o.Count), 16 }
+func (o Scale) split() (units, grain int)    { return segments(o.Count), 16 }
+func (o Softcap) split() (units, grain int)  { return segments(o.Count), 4 }
+func (o Argmax) split() (units, grain int)   { return 1, 1 }
+func (o Pack) split() (units, grain int)     { return groups(o.Rows), 16 }
+func (o Axpy) split() (units, grain int)     { return segments(o.Count), 64 }
+
+func groups(rows int) int { return (rows + GroupRows - 1) / GroupRows }
+func segments(n int) int  { return (n + SegmentFloats - 1) / SegmentFloats }
+
+// tiles is the number of tiles n tokens are cut into.
+func tiles(n int) (count int) {
+	for n > 0 {
+		n -= TileWidth(n)
+		count++
+	}
+	return count
+}
