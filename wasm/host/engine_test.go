@@ -17,7 +17,7 @@ func TestStats(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("start %v", time.Since(start))
-		files, closeFiles, err := OpenFiles("../../testdata/models/TinyStories-656K-f32.gguf")
+		files, closeFiles, err := OpenFiles("../../testdata/models/stories260K.gguf")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"pastel/wasm/host"
+	"pastel/wasm/protocol"
+)
+
+// engineFlags are the flags of every command that loads a model.
+type engineFlags struct {
+	executor string
+	threads  int
+	context  int
+	adapters adapterFlags
+}
+
+// register adds --executor and --threads.
+func (f *engineFlags) register(fs *flag.FlagSet) {
+	fs.StringVar(&f.executor, "executor", "wasm", `"wasm" (the module, under wazero) or "reference" (plain Go)`)
+	fs.IntVar(&f.threads, "threads", 0, "threads; 0 is one for every core")
+}
+
+// registerModel adds the flags of commands that compute.
+func (f *engineFlags) registerModel(fs *flag.FlagSet) {
+	f.register(fs)
+	fs.IntVar(&f.context, "ctx", 0, "context length in tokens; 0 is the model's own, at most 4096")
+	fs.Var(&f.adapters, "adapter", "`FILE[=SCALE]` of a LoRA adapter; may be repeated")
+}
+
+// An opened is an engine with a model, and what loading it took.
+type opened struct {
+	*host.Engine
+	info     *protocol.ModelInfo
+	adapters []protocol.Adapter
+	loadTime time.Duration
+}
+
+// open starts an engine and loads the model and the adapters.
+func (f *engineFlags) open(ctx context.Context, model string) (*opened, error) {
+	if f.executor != "wasm" && f.executor != "reference" {
+		return nil, usagef("--executor %q is neither wasm nor reference", f.executor)
+	}
+	if f.threads < 0 || f.context < 0 {
+		return nil, usagef("--threads and --ctx are not negative")
+	}
+	start := time.Now()
+	engine, err := host.New(ctx, host.Options{Threads: f.threads, CacheDir: cacheDir(), Reference: f.executor == "reference"})
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{Engine: engine}
+	if err := o.load(ctx, model, f.adapters); err != nil {
+		o.close()
+		return nil, err
+	}
+	o.loadTime = time.Since(start)
+	return o, nil
+}
+
+func (o *opened) close() { _ = o.Close(context.Background()) } // the process ends next
+
+func (o *opened) load(ctx context.Context, model string, adapters adapterFlags) error {
+	files, closeFiles, err := host.OpenFiles(model)
+	if err != nil {
+		return err
+	}
+	defer closeFiles()
+	if o.info, err = o.LoadModel(ctx, files, nil); err != nil {
+		return err
+	}
+	for i, a := range adapters {
+		id := strconv.Itoa(i)
+		if err := o.loadAdapter(ctx, id, a.path); err != nil {
+			return err
+		}
+		o.adapters = append(o.adapters, protocol.Adapter{ID: id, Scale: a.scale})
+	}
+	return nil
+}
+
+func (o *opened) loadAdapter(ctx context.Context, id, path string) error {
+	files, closeFiles, err := host.OpenFiles(path)
+	if err != nil {
+		return err
+	}
+	defer closeFiles()
+	_, err = o.LoadAdapter(ctx, id, files)
+	return err
+}
+
+// cacheDir is where compiled modules are kept; "" when the system has no such place.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "pastel", "wazero")
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+
+	"pastel/wasm/protocol"
+)
+
+// tokenizeCommand reads text from standard input and prints a JSON array of ids.
+func tokenizeCommand(ctx context.Context, e env, args []string) error {
+	var f engineFlags
+	fs := flag.NewFlagSet("tokenize", flag.ContinueOnError)
+	f.register(fs)
+	noSpecial := fs.Bool("no-special", false, "take text that looks like a special token for text")
+	noBOS := fs.Bool("no-bos", false, "add nothing the model asks for, such as a begin-of-sequence token")
+	positional, err := parse(fs, e, args, 1)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(e.stdin)
+	if err != nil {
+		return err
+	}
+	engine, err := f.open(ctx, positional[0])
+	if err != nil {
+		return err
+	}
+	defer engine.close()
+	ids, err := engine.Tokenize(ctx, &protocol.Tokenize{Text: string(text), AddSpecial: !*noBOS, ParseSpecial: !*noSpecial})
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(e.stdout).Encode(ids)
+}
+
+// detokenizeCommand reads ids from standard input, as a JSON array or as numbers with
+// spaces or commas between, and prints their text as it is.
+func detokenizeCommand(ctx context.Context, e env, args []string) error {
+	var f engineFlags
+	fs := flag.NewFlagSet("detokenize", flag.ContinueOnError)
+	f.register(fs)
+	special := fs.Bool("special", false, "write special tokens out as text")
+	positional, err := parse(fs, e, args, 1)
+	if err != nil {
+		return err
+	}
+	input, err := io.ReadAll(e.stdin)
+	if err != nil {
+		return err
+	}
+	ids, err := idList(string(input))
+	if err != nil {
+		return err
+	}
+	engine, err := f.open(ctx, positional[0])
+	if err != nil {
+		return err
+	}
+	defer engine.close()
+	text, err := engine.Detokenize(ctx, ids, *special)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(e.stdout, text)
+	return err
+}
