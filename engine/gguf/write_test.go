@@ -69,7 +69,13 @@ func TestSetReadsBack(t *testing.T) {
 	values := []any{
 		uint8(1), int8(-1), uint16(2), int16(-2), uint32(3), int32(-3), uint64(math.MaxUint64), int64(math.MinInt64),
 		float32(0.5), 0.25, true, false, "text", "",
-		[]uint32{1, math.MaxUint32}, []int32{-1, 2}, []float32{1.5}, []bool{true, false}, []string{"a", "", "b"}, []string{}, []int32{},
+		[]uint32{1, math.MaxUint32},
+		[]int32{-1, 2},
+		[]float32{1.5},
+		[]bool{true, false},
+		[]string{"a", "", "b"},
+		[]string{},
+		[]int32{},
 	}
 	var f gguf.File
 	for i, v := range values {

@@ -48,8 +48,10 @@ func tritOf(b byte, n int) int {
 	return x * 3 / 256
 }
 
-var iq4 = []float64{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
-var fp4 = []float64{0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6}
+var (
+	iq4 = []float64{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+	fp4 = []float64{0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6}
+)
 
 var oracles = map[tensor.Type]weightOf{
 	tensor.F32: func(b []byte, _ int) (float64, float64) {
