@@ -4,6 +4,7 @@
  * the weights are, which request a reply belongs to, and what happened to the module.
  */
 
+import type { Progress } from "./download/progress.js";
 import type { MessageOf, Reply, Request } from "./protocol.js";
 
 /** Where the modules are, and how to run them. */
@@ -28,10 +29,21 @@ export interface EngineState {
   readonly startMs: number;
 }
 
+/** A file to download into the store, unless it is there, with what is known of it beforehand (see download/resolve.ts). */
+export interface UrlSource {
+  readonly kind: "url";
+  readonly name: string;
+  readonly url: string;
+  readonly size?: number;
+  readonly sha256?: string;
+  readonly chunks?: string[];
+  readonly chunkBytes?: number;
+  /** Sent with the requests for it. */
+  readonly headers?: Record<string, string>;
+}
+
 /** One file of a model or an adapter, in the order of its shards. */
-export type Source =
-  | { readonly kind: "url"; readonly name: string; readonly url: string }
-  | { readonly kind: "blob"; readonly name: string; readonly blob: Blob };
+export type Source = UrlSource | { readonly kind: "blob"; readonly name: string; readonly blob: Blob };
 
 /** What is being loaded. */
 export interface LoadRequest {
@@ -49,14 +61,6 @@ export type ToWorker =
   | { readonly type: "generate"; readonly id: number; readonly request: MessageOf<"generate"> }
   | { readonly type: "cancel"; readonly id: number };
 
-/** Progress of a load: loaded of total bytes of one file. total is 0 while unknown. */
-export interface LoadProgress {
-  readonly phase: "load";
-  readonly file: string;
-  readonly loaded: number;
-  readonly total: number;
-}
-
 /** Worker to page. */
 export type FromWorker =
   | { readonly type: "started"; readonly id: number; readonly state: EngineState }
@@ -64,6 +68,6 @@ export type FromWorker =
   | { readonly type: "reply"; readonly id: number; readonly reply: Reply }
   /** A chunk of text or a step of prefill; "done" comes as the reply. */
   | { readonly type: "event"; readonly id: number; readonly event: MessageOf<"chunk"> | MessageOf<"progress"> }
-  | { readonly type: "progress"; readonly id: number; readonly progress: LoadProgress }
+  | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
   /** The module trapped and was replaced: model, adapters and sessions are gone. */
   | { readonly type: "restarted"; readonly reason: string };

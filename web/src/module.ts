@@ -19,7 +19,7 @@ interface Exports {
   _initialize(): void;
   buffer(n: number): number;
   call(n: number): number;
-  write(n: number): number;
+  write(file: number, n: number): number;
   step(session: number): number;
   reply(): number;
 }
@@ -79,12 +79,17 @@ export class EngineModule {
     return this.run(() => bytesAt(this.memory, this.exports.buffer(n), n));
   }
 
-  /** Gives the first n bytes of the buffer to the open stream. @throws the engine's error */
-  write(n: number): void {
-    const length = this.run(() => this.exports.write(n));
-    if (length === 0) return;
-    const reply = this.run(() => this.receive(length));
-    if (reply.type === "error") throw thrown(reply);
+  /**
+   * Gives the first n bytes of the buffer to a file of the open stream and returns how
+   * many were taken: fewer when the headers of other files must come first.
+   *
+   * @throws the engine's error
+   */
+  write(file: number, n: number): number {
+    const taken = this.run(() => this.exports.write(file, n));
+    if (taken >= 0) return taken;
+    const reply = this.run(() => this.receive(-taken));
+    throw reply.type === "error" ? thrown(reply) : new CrashError("ERR_CRASH", "engine: write failed without an error");
   }
 
   /** Runs one step of a session's generation and returns its event. */

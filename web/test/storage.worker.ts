@@ -28,11 +28,8 @@ async function readAll(store: Store, id: string): Promise<{ digest: string; heal
   const m = (await store.manifests.get(id))!;
   const file = new VerifiedFile(store, m, (m, i) => healChunk(store, m, i));
   const shared = sharedBytes(m.size);
-  let at = 0;
-  for await (const piece of file.pieces()) {
-    shared.set(piece, at);
-    at += piece.length;
-  }
+  // Odd pieces, so that reads straddle chunks.
+  for (let at = 0; at < m.size; at += 100_003) await file.read(at, shared.subarray(at, Math.min(at + 100_003, m.size)));
   return { digest: await sha256(new Uint8Array(shared)), healed: file.healed };
 }
 
@@ -106,7 +103,9 @@ const scenarios = {
     });
     const file = new VerifiedFile(store, m, () => Promise.reject(new Error("bad chunk")));
     const verifiedMs = await time(async () => {
-      for await (const piece of file.pieces()) shared.set(piece);
+      for (let at = 0; at < m.size; at += shared.length) {
+        await file.read(at, shared.subarray(0, Math.min(shared.length, m.size - at)));
+      }
     });
     const digestMs = await time(async () => {
       for (const _ of m.chunks) await sha256(buffer);

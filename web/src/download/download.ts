@@ -53,6 +53,7 @@ export function downloadLock(id: string): string {
 export async function download(store: Store, source: Source, options: DownloadOptions = {}): Promise<Manifest> {
   const { signal } = options;
   const lock = signal ? { signal } : {};
+  source = { ...source, url: new URL(source.url, self.location.href).href };
   return await navigator.locks.request(downloadLock(idOf(source)), lock, () =>
     navigator.locks.request(chunksLock, { ...lock, mode: "shared" }, () => downloadLocked(store, source, options)),
   );

@@ -1,27 +1,30 @@
-// A stored or local file as the engine reads it: in order, every chunk's digest
-// checked before its bytes are handed out. A few chunks are in flight at once, so
-// that reading, hashing and the engine's own copying overlap.
+// A stored or local file as the engine reads it: mostly forward, every chunk's
+// digest checked before its bytes are handed out. A few chunks are in flight at
+// once, so reading, hashing and copying overlap.
 
-import { sha256 } from "./digest.js";
-import { type Manifest, chunkRange } from "./manifest.js";
 import type { Store } from "./store.js";
+import { type Manifest, chunkRange } from "./manifest.js";
+import { sha256 } from "./digest.js";
 
-/** A file of known length, read once from start to end. */
+/** A file of known length whose bytes can be copied anywhere, above all into wasm memory. */
 export interface ByteSource {
   readonly file: string;
   /** Length in bytes. */
   readonly size: number;
-  /** The bytes in order. A piece is only valid until the next one is asked for. */
-  pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>, void>;
+  /**
+   * Copies bytes [offset, offset+dst.length) into dst, which may lie in shared memory.
+   * dst must stay attached until the promise settles. Fastest when offsets go forward.
+   */
+  read(offset: number, dst: Uint8Array): Promise<void>;
 }
 
 /** Fetches chunk i of m again, stores it, and resolves with its bytes. */
 export type Heal = (m: Manifest, i: number) => Promise<Uint8Array<ArrayBuffer>>;
 
-// One chunk being read, one being hashed, one with the engine.
-const nInFlight = 3;
+// Three chunks: one being read, one being hashed, one being copied.
+const nAhead = 3;
 
-/** A complete file in the store. */
+/** A file in the store. Not safe for concurrent reads. */
 export class VerifiedFile implements ByteSource {
   readonly file: string;
   readonly size: number;
@@ -30,6 +33,8 @@ export class VerifiedFile implements ByteSource {
   readonly #store: Store;
   readonly #m: Manifest;
   readonly #heal: Heal;
+  readonly #inFlight = new Map<number, Promise<Uint8Array<ArrayBuffer>>>();
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(store: Store, m: Manifest, heal: Heal) {
     this.#store = store;
@@ -39,25 +44,50 @@ export class VerifiedFile implements ByteSource {
     this.size = m.size;
   }
 
-  /** Rejects with HashError or NetError when a bad chunk could not be replaced. */
-  async *pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-    const n = this.#m.chunks.length;
-    const buffers = Array.from({ length: Math.min(nInFlight, n) }, () => new Uint8Array(this.#m.chunkBytes));
-    const begin = (i: number) => {
-      const piece = this.#read(i, buffers[i % nInFlight]!);
-      piece.catch(() => undefined); // seen when its turn comes; nobody looks if the reader stops before
-      return piece;
-    };
-    const inFlight = buffers.map((_, i) => begin(i));
-    for (let i = 0; i < n; i++) {
-      yield await inFlight[i % nInFlight]!;
-      if (i + nInFlight < n) inFlight[i % nInFlight] = begin(i + nInFlight);
+  async read(offset: number, dst: Uint8Array): Promise<void> {
+    if (offset < 0 || offset + dst.length > this.size) {
+      throw new RangeError(`${this.file}: read ${offset}..${offset + dst.length} past end of file (${this.size} bytes)`);
+    }
+    for (let done = 0; done < dst.length; ) {
+      const i = Math.floor((offset + done) / this.#m.chunkBytes);
+      const [start, end] = chunkRange(this.#m, i);
+      const from = offset + done - start;
+      const n = Math.min(dst.length - done, end - start - from);
+      const chunk = await this.#chunk(i);
+      dst.set(chunk.subarray(from, from + n), done);
+      done += n;
     }
   }
 
-  async #read(i: number, buffer: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  #chunk(i: number): Promise<Uint8Array<ArrayBuffer>> {
+    this.#dropOutside(i);
+    for (let k = i; k < Math.min(i + nAhead, this.#m.chunks.length); k++) {
+      if (this.#inFlight.has(k)) continue;
+      const p = this.#fetch(k);
+      p.catch(() => undefined); // the reader of chunk k sees the error; nobody else should
+      this.#inFlight.set(k, p);
+    }
+    return this.#inFlight.get(i)!;
+  }
+
+  #dropOutside(i: number): void {
+    for (const [k, p] of this.#inFlight) {
+      if (k >= i && k < i + nAhead) continue;
+      this.#inFlight.delete(k);
+      void p.then((bytes) => this.#recycle(bytes), () => undefined);
+    }
+  }
+
+  #recycle(bytes: Uint8Array<ArrayBuffer>): void {
+    if (bytes.buffer.byteLength === this.#m.chunkBytes && this.#free.length < nAhead) {
+      this.#free.push(new Uint8Array(bytes.buffer));
+    }
+  }
+
+  async #fetch(i: number): Promise<Uint8Array<ArrayBuffer>> {
     const [start, end] = chunkRange(this.#m, i);
-    const bytes = buffer.subarray(0, end - start);
+    const whole = this.#free.pop() ?? new Uint8Array(this.#m.chunkBytes);
+    const bytes = whole.subarray(0, end - start);
     const want = this.#m.chunks[i]!;
     const n = await this.#store.blobs.read(want, bytes).catch(() => -1);
     if (n === bytes.length && (await sha256(bytes)) === want) return bytes;
@@ -68,16 +98,20 @@ export class VerifiedFile implements ByteSource {
 
 /** A File or Blob the page holds: read as it is, nothing stored, nothing to verify against. */
 export class BlobFile implements ByteSource {
+  readonly file: string;
   readonly size: number;
-  constructor(
-    readonly file: string,
-    readonly blob: Blob,
-  ) {
+  readonly #blob: Blob;
+  constructor(blob: Blob) {
+    this.#blob = blob;
     this.size = blob.size;
+    this.file = blob instanceof File ? blob.name : "blob";
   }
-
-  async *pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-    const n = 8 << 20;
-    for (let at = 0; at < this.size; at += n) yield new Uint8Array(await this.blob.slice(at, at + n).arrayBuffer());
+  async read(offset: number, dst: Uint8Array): Promise<void> {
+    // In pieces, so that a large tensor needs no second copy of itself.
+    const piece = 8 << 20;
+    for (let at = 0; at < dst.length; at += piece) {
+      const n = Math.min(piece, dst.length - at);
+      dst.set(new Uint8Array(await this.#blob.slice(offset + at, offset + at + n).arrayBuffer()), at);
+    }
   }
 }
