@@ -6,6 +6,7 @@
 //	write(file, n) taken  takes n bytes of a file of the open stream from the buffer;
 //	                      on an error minus the length of its reply
 //	step(session) length  one step of a generation; its event is at reply()
+//	control(n) address    makes the block where up to n threads meet (see kernels)
 //	reply() address       where the last reply is
 //
 // A reply is valid until the next call. The host may write into the buffer until it

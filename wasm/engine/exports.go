@@ -48,6 +48,17 @@ func step(session uint32) uint32 {
 	return keep(dispatcher.Step(session))
 }
 
+// control makes the block where up to n threads meet and returns its address, which
+// the host gives to the help export of each helper's kernels; 0 without memory.
+//
+//go:wasmexport control
+func control(n uint32) uint32 {
+	if err := exec.start(int(n)); err != nil {
+		return 0
+	}
+	return uint32(exec.control)
+}
+
 //go:wasmexport reply
 func reply() uint32 { return address(answer) }
 
