@@ -33,6 +33,9 @@ func (t *Tokenizer) readBPE(md Metadata, pre preTokenizer) error {
 	t.bpe = bpeRules{stages: pre.stages, ignoreMerges: pre.ignoreMerges, merges: make(map[uint64]merge, len(merges))}
 	for b := range t.byteID {
 		t.byteID[b] = t.find(string(byteRune(byte(b))))
+		if id := t.byteID[b]; id >= 0 && t.types[id] == typeUserDefined {
+			t.byteID[b] = -1 // deepseek-coder's "ÿ" is that letter, not the byte 0xFF
+		}
 	}
 	for rank, m := range merges {
 		if err := t.addMerge(uint32(rank), m); err != nil {
@@ -102,7 +105,7 @@ func (e *encoder) bpeWord(word string) {
 	if e.t.bpe.ignoreMerges && e.wholeWord(word) {
 		return
 	}
-	e.m.reset(nil)
+	e.m.reset(nil, len(word))
 	for i := range len(word) {
 		e.m.add(i, i+1, e.t.byteID[word[i]])
 	}

@@ -94,6 +94,6 @@ func (e *encoder) plain(text string, first bool) {
 	case kindBPE:
 		e.split(text, e.t.bpe.stages)
 	case kindWPM:
-		e.wpm(text)
+		e.wordPieces(text)
 	}
 }

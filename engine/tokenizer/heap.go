@@ -6,7 +6,7 @@ package tokenizer
 const arity = 4
 
 func heapify(h []uint64) {
-	for i := (len(h) - 2) / arity; i >= 0; i-- {
+	for i := (len(h)+arity-2)/arity - 1; i >= 0; i-- { // from the last that has a child
 		sink(h, i)
 	}
 }

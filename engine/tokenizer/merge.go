@@ -1,5 +1,7 @@
 package tokenizer
 
+import "slices"
+
 // A symbol is a piece of a word while its pairs are merged. Symbols form a list
 // through prev and next, ends marked by -1.
 type symbol struct {
@@ -29,10 +31,10 @@ type merger struct {
 	heap    []uint64 // rank<<32 | symbol; may hold entries that are out of date
 }
 
-// reset starts a word.
-func (m *merger) reset(word []byte) {
+// reset starts a word of at most n symbols.
+func (m *merger) reset(word []byte, n int) {
 	m.word = word
-	m.symbols = m.symbols[:0]
+	m.symbols = slices.Grow(m.symbols[:0], n)
 }
 
 // add appends a symbol to the word.
@@ -78,7 +80,7 @@ func (m *merger) scan(p pairRanker) {
 // drain takes the best pair from a heap. An entry is out of date when its
 // symbol's rank is another by now; the symbol's current rank has its own entry.
 func (m *merger) drain(p pairRanker) {
-	m.heap = m.heap[:0]
+	m.heap = slices.Grow(m.heap[:0], len(m.symbols))
 	for i, s := range m.symbols {
 		if s.rank != noRank {
 			m.heap = append(m.heap, uint64(s.rank)<<32|uint64(i))

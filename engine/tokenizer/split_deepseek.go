@@ -105,7 +105,7 @@ func deepseek3Match(s string) int {
 
 // asciiWord matches an ASCII punctuation character and ASCII letters after it.
 func asciiWord(s string) int {
-	if s[0] >= utf8.RuneSelf || asciiClass[s[0]]&(punct|symb) == 0 {
+	if s[0] >= utf8.RuneSelf || plane[s[0]]&(punct|symb) == 0 {
 		return 0
 	}
 	i := 1

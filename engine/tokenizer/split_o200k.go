@@ -1,10 +1,5 @@
 package tokenizer
 
-import (
-	"unicode"
-	"unicode/utf8"
-)
-
 // tekken is the expression of Mistral's tekken:
 //
 //	[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+
@@ -82,21 +77,12 @@ func casedWord(s string) int {
 	return 0
 }
 
-// caseAt says whether the character at s[i:] is in upper and in lower, and its
-// length in bytes.
-func caseAt(s string, i int) (upper, lower bool, n int) {
-	if b := s[i]; b < utf8.RuneSelf {
-		return b >= 'A' && b <= 'Z', b >= 'a' && b <= 'z', 1
-	}
-	r, n := utf8.DecodeRuneInString(s[i:])
-	if classify(r)&(letter|mark) == 0 {
+// caseAt says whether the character at s[i:] may stand in upper and in lower,
+// and its length in bytes.
+func caseAt(s string, i int) (up, low bool, n int) {
+	c, n := classAt(s, i)
+	if c&(letter|mark) == 0 {
 		return false, false, n
 	}
-	switch {
-	case unicode.IsLower(r):
-		return false, true, n
-	case unicode.IsUpper(r), unicode.IsTitle(r):
-		return true, false, n
-	}
-	return true, true, n
+	return c&lower == 0, c&upper == 0, n
 }

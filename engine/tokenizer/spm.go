@@ -110,7 +110,7 @@ func (t *spmRanker) rank(word []byte, left, right *symbol) (uint32, int32) {
 // Where no token can span them, words are merged apart from each other: the
 // result is the same and the heap stays small.
 func (e *encoder) spm(text string, prefix bool) {
-	e.buf = e.buf[:0]
+	e.buf = slices.Grow(e.buf[:0], len(text)+(len(spaceMark)-1)*strings.Count(text, " ")+len(spaceMark))
 	if prefix {
 		e.buf = append(e.buf, spaceMark...)
 	}
@@ -146,7 +146,7 @@ func wordEnd(text []byte) int {
 }
 
 func (e *encoder) spmWord(word []byte) {
-	e.m.reset(word)
+	e.m.reset(word, utf8.RuneCount(word))
 	for i := 0; i < len(word); {
 		_, n := utf8.DecodeRune(word[i:])
 		e.m.add(i, i+n, -1)
@@ -158,25 +158,31 @@ func (e *encoder) spmWord(word []byte) {
 	}
 }
 
-// spmSymbol appends a merged symbol, or the bytes of a character that the
-// vocabulary does not have.
+// spmSymbol appends a merged symbol; or, for a character that the vocabulary does
+// not have, its bytes; or UNK, if it does not have these either.
 func (e *encoder) spmSymbol(s *symbol) {
-	if s.id < 0 {
-		if id, ok := e.t.ids[string(e.m.word[s.start:s.end])]; ok {
-			s.id = id
-		}
+	text := e.m.word[s.start:s.end]
+	id, ok := s.id, s.id >= 0
+	if !ok {
+		id, ok = e.t.ids[string(text)]
 	}
-	if s.id >= 0 {
-		e.out = append(e.out, s.id)
+	if ok {
+		e.out = append(e.out, id)
 		return
 	}
-	for _, b := range e.m.word[s.start:s.end] {
-		id := e.t.byteID[b]
-		if id < 0 {
-			id = e.t.unk
+	before := len(e.out)
+	for _, b := range text {
+		if id = e.t.byteID[b]; id < 0 {
+			e.out = e.out[:before]
+			e.unknown()
+			return
 		}
-		if id >= 0 {
-			e.out = append(e.out, id)
-		}
+		e.out = append(e.out, id)
+	}
+}
+
+func (e *encoder) unknown() {
+	if e.t.unk >= 0 {
+		e.out = append(e.out, e.t.unk)
 	}
 }

@@ -153,7 +153,8 @@ func minuezaTokenizer(t testing.TB) hfTokenizer {
 }
 
 // minuezaMetadata makes SentencePiece metadata from a tokenizer.json with merges:
-// a token's score falls with its id, as in the tokenizer.model it came from.
+// a token's score falls with its id, and runs of space marks come last, as in the
+// tokenizer.model it came from.
 func minuezaMetadata(t testing.TB) fields {
 	hf := minuezaTokenizer(t)
 	n := len(hf.Model.Vocab)
@@ -165,6 +166,9 @@ func minuezaMetadata(t testing.TB) fields {
 		tokens[id], types[id], scores[id] = text, typeNormal, -float32(id)
 		if _, ok := parseByte(text); ok {
 			types[id] = typeByte
+		}
+		if strings.Trim(text, spaceMark) == "" {
+			scores[id] = -1e9
 		}
 	}
 	for _, a := range hf.AddedTokens {

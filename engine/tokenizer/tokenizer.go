@@ -45,10 +45,12 @@ func New(md Metadata) (*Tokenizer, error) {
 		return build(md, kindSPM, specials{bos: 1, eos: 2, unk: 0, sep: -1, pad: -1, addBOS: true})
 	case "gpt2":
 		return build(md, kindBPE, specials{bos: -1, eos: -1, unk: -1, sep: -1, pad: -1})
+	case "bert":
+		return build(md, kindWPM, specials{bos: 101, eos: -1, unk: 100, sep: 102, pad: 0, addBOS: true})
 	case "":
 		return nil, fault.New(fault.BadFile, "tokenizer: key ", fault.Quote(keyModel), " is missing")
 	}
-	return nil, fault.New(fault.UnsupportedArch, "tokenizer: model ", fault.Quote(model), " is not supported (llama and gpt2 are)")
+	return nil, fault.New(fault.UnsupportedArch, "tokenizer: model ", fault.Quote(model), " is not supported (llama, gpt2 and bert are)")
 }
 
 // build reads what all kinds share, then the rules of one.
@@ -125,8 +127,9 @@ func (t *Tokenizer) PAD() int32 { return t.pad }
 // AddsBOS reports whether the model asks for BOS before every text.
 func (t *Tokenizer) AddsBOS() bool { return t.addBOS && t.bos >= 0 }
 
-// AddsEOS reports whether the model asks for EOS after every text.
-func (t *Tokenizer) AddsEOS() bool { return t.addEOS && t.eos >= 0 }
+// AddsEOS reports whether the model asks for a token after every text: EOS, or
+// SEP for WordPiece.
+func (t *Tokenizer) AddsEOS() bool { return t.addEOS && t.endToken() >= 0 }
 
 // IsControl reports whether id is structure, not text: AppendPiece writes
 // nothing for it.

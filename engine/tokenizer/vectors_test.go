@@ -9,7 +9,7 @@ import (
 var plain = Options{AddBOS: Never, AddEOS: Never}
 
 func TestGGMLVocabVectors(t *testing.T) {
-	for _, name := range []string{"llama-spm", "phi-3", "gpt-2", "qwen2", "deepseek-coder", "falcon", "refact"} {
+	for _, name := range []string{"llama-spm", "phi-3", "gpt-2", "qwen2", "deepseek-coder", "falcon", "refact", "bert-bge"} {
 		t.Run(name, func(t *testing.T) {
 			tok := load(t, name)
 			texts, ids := vectors(t, name)
