@@ -10,7 +10,7 @@ import (
 
 func TestStats(t *testing.T) {
 	ctx := context.Background()
-	for _, o := range []Options{{Reference: true}, {Threads: 1}} {
+	for _, o := range []Options{{Reference: true}, {Threads: 1}, {Threads: 2}, {Threads: 3}} {
 		start := time.Now()
 		e, err := New(ctx, o)
 		if err != nil {

@@ -23,6 +23,7 @@ type instance struct {
 	write   api.Function
 	step    api.Function
 	reply   api.Function
+	control api.Function
 }
 
 // instantiate makes an instance with its own memory and nThreads threads.
@@ -93,7 +94,7 @@ func (in *instance) add(ctx context.Context, l *linker, m wazero.CompiledModule,
 func (in *instance) bind() error {
 	engine := in.modules[len(names)-1]
 	for name, f := range map[string]*api.Function{
-		"buffer": &in.buffer, "call": &in.call, "write": &in.write, "step": &in.step, "reply": &in.reply,
+		"buffer": &in.buffer, "call": &in.call, "write": &in.write, "step": &in.step, "reply": &in.reply, "control": &in.control,
 	} {
 		if *f = engine.ExportedFunction(name); *f == nil {
 			return fault.New(fault.Internal, "host: engine.wasm does not export ", name)
