@@ -38,8 +38,10 @@ var fileTypes = map[tensor.Type]uint32{
 
 // TypeFor returns the type tensor t is stored as when its file is converted to
 // want: want for weight matrices, its fallback or F16 where rows do not fit,
-// and what it is already for vectors, norms, routers and integers.
-func TypeFor(t gguf.TensorInfo, want tensor.Type) tensor.Type {
+// and what it is already for vectors, norms, routers and integers. The matrix
+// that makes the logits has an error that nothing later averages out: it gets at
+// least six bits.
+func TypeFor(t gguf.TensorInfo, want tensor.Type, isOutput bool) tensor.Type {
 	if len(t.Shape) < 2 || !strings.HasSuffix(t.Name, ".weight") || !isNumber(t.Type) {
 		return t.Type
 	}
@@ -47,6 +49,9 @@ func TypeFor(t gguf.TensorInfo, want tensor.Type) tensor.Type {
 		if strings.HasSuffix(t.Name, end) {
 			return t.Type
 		}
+	}
+	if isOutput && !isFloat(want) && want != tensor.Q8_0 {
+		want = tensor.Q6_K
 	}
 	row := t.Shape[len(t.Shape)-1]
 	if row%want.BlockElems() == 0 {
@@ -56,6 +61,12 @@ func TypeFor(t gguf.TensorInfo, want tensor.Type) tensor.Type {
 		return alt
 	}
 	return tensor.F16
+}
+
+// IsOutput reports whether the tensor called name makes the logits: the output
+// matrix, or the embedding of a model that has none (tied).
+func IsOutput(name string, tied bool) bool {
+	return name == "output.weight" || tied && name == "token_embd.weight"
 }
 
 // isFloat reports whether rows of t are plain floats.

@@ -59,8 +59,9 @@ func plan(src *gguf.File, typ tensor.Type) (*gguf.File, error) {
 		dst.Metadata.Set("general.file_type", ft)
 	}
 	dst.Metadata.Set("general.quantization_version", uint32(2))
+	_, hasOutput := src.Tensor("output.weight")
 	for _, t := range src.Tensors {
-		to := TypeFor(t, typ)
+		to := TypeFor(t, typ, IsOutput(t.Name, !hasOutput))
 		if to != t.Type && !isFloat(t.Type) {
 			return nil, fault.New(fault.BadRequest, "quantize: tensor ", fault.Quote(t.Name), ": already ", t.Type)
 		}

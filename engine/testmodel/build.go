@@ -119,7 +119,7 @@ func (c Config) add(f *gguf.File, err error, name string, shape ...int) error {
 	if err != nil {
 		return err
 	}
-	typ := quantize.TypeFor(gguf.TensorInfo{Name: name, Type: tensor.F32, Shape: shape}, c.Type)
+	typ := quantize.TypeFor(gguf.TensorInfo{Name: name, Type: tensor.F32, Shape: shape}, c.Type, quantize.IsOutput(name, c.Tied))
 	return f.Add(name, typ, shape...)
 }
 
