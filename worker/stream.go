@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"pastel/fault"
+	"pastel/worker/sse"
+)
+
+// errClientGone is the cause when the client left: nothing can be written.
+var errClientGone = errors.New("worker: the client is gone")
+
+// An event is one chunk on its way to the client, or the end: io.EOF, or why not.
+type event struct {
+	data []byte
+	err  error
+}
+
+// stream answers with server-sent events.
+//
+// One goroutine reads the backend, this one writes: so pings can go out while
+// the backend is silent, and a write that fails aborts the backend at once.
+// Until the first byte is written a failure is an HTTP status; afterwards it is
+// an error object in the stream, which then ends without [DONE].
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *Call, rec *record) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	wall := time.AfterFunc(s.Limits.Wall.Duration, func() { cancel(errTimeout()) })
+	defer wall.Stop()
+	events, finished := make(chan event), make(chan struct{})
+	go func() {
+		defer close(finished)
+		s.produce(ctx, c, rec, events)
+	}()
+	out := &eventWriter{w: w, control: http.NewResponseController(w), patience: s.Limits.Idle.Duration}
+	err := s.relay(ctx, out, events)
+	cancel(errClientGone) // for the producer: nobody listens any more
+	<-finished
+	out.end(err)
+	rec.ended(err, out.status)
+}
+
+// relay writes events until the end, which it returns.
+func (s *Server) relay(ctx context.Context, out *eventWriter, events <-chan event) error {
+	ping := time.NewTicker(s.Limits.Ping.Duration)
+	defer ping.Stop()
+	for {
+		var failed error
+		select {
+		case e := <-events:
+			if e.err != nil {
+				return e.err
+			}
+			failed = out.event(e.data)
+			ping.Reset(s.Limits.Ping.Duration)
+		case <-ping.C:
+			failed = out.ping()
+		case <-ctx.Done():
+			return causeOf(ctx)
+		}
+		if failed != nil {
+			return errClientGone
+		}
+	}
+}
+
+// causeOf is the reason a context ended; plain cancellation is the client's.
+func causeOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != context.Canceled {
+		return cause
+	}
+	return errClientGone
+}
+
+// produce opens an answer and sends its chunks in order, then how it ended.
+func (s *Server) produce(ctx context.Context, c *Call, rec *record, events chan<- event) {
+	send := func(e event) bool {
+		select {
+		case events <- e:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	answer, err := s.open(ctx, c, rec)
+	if err != nil {
+		send(event{err: err})
+		return
+	}
+	defer answer.Close()
+	idle := time.AfterFunc(s.Limits.Idle.Duration, func() { answer.abort(errTimeout()) })
+	defer idle.Stop()
+	for data := answer.first; ; {
+		part, err := parseChunk(data)
+		if err != nil {
+			answer.backend.report(err, s.Now())
+			send(event{err: err})
+			return
+		}
+		rec.chunk(part)
+		if part.isUsage && !c.IncludeUsage {
+			// the client did not ask for this one
+		} else if !send(event{data: part.encode(c.Model, c.IncludeUsage)}) {
+			return
+		}
+		idle.Reset(s.Limits.Idle.Duration)
+		if data, err = answer.Next(); err != nil {
+			if !errors.Is(err, io.EOF) {
+				answer.backend.report(err, s.Now())
+			}
+			send(event{err: err})
+			return
+		}
+	}
+}
+
+// An eventWriter writes a stream and remembers whether it has begun.
+type eventWriter struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration // for a client that does not read
+	status   int           // 0 until the first byte
+	buf      []byte
+}
+
+func (o *eventWriter) event(data []byte) error {
+	o.buf = sse.AppendEvent(o.buf[:0], data)
+	return o.write(o.buf)
+}
+
+func (o *eventWriter) ping() error { return o.write([]byte(sse.Ping)) }
+
+func (o *eventWriter) write(data []byte) error {
+	if o.status == 0 {
+		h := o.w.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+		o.status = http.StatusOK
+		o.w.WriteHeader(o.status)
+	}
+	// Not every host has deadlines; where it has, a client that stops reading
+	// cannot hold a backend for ever.
+	o.control.SetWriteDeadline(time.Now().Add(o.patience))
+	if _, err := o.w.Write(data); err != nil {
+		return err
+	}
+	if err := o.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// end writes how the stream ended, and leaves the connection without a deadline
+// for its next request.
+func (o *eventWriter) end(err error) {
+	defer o.control.SetWriteDeadline(time.Time{})
+	switch {
+	case errors.Is(err, errClientGone):
+		if o.status == 0 {
+			o.status = statusClientGone
+		}
+	case errors.Is(err, io.EOF):
+		o.event([]byte("[DONE]"))
+	case o.status == 0:
+		o.status = statusOf(err)
+		writeError(o.w, err)
+	default:
+		o.event(errorObject(err))
+	}
+}
+
+// statusClientGone is what logs show when the client left before an answer;
+// nginx uses the same number.
+const statusClientGone = 499
+
+// whole answers with one object.
+func (s *Server) whole(w http.ResponseWriter, r *http.Request, c *Call, rec *record) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(errClientGone)
+	wall := time.AfterFunc(s.Limits.Wall.Duration, func() { cancel(errTimeout()) })
+	defer wall.Stop()
+	answer, err := s.open(ctx, c, rec)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = causeOf(ctx)
+		}
+		rec.ended(err, statusOf(err))
+		if errors.Is(err, errClientGone) {
+			rec.ended(err, statusClientGone)
+			return
+		}
+		writeError(w, err)
+		return
+	}
+	defer answer.Close()
+	part, _ := parseChunk(answer.first) // open has checked it
+	rec.chunk(part)
+	rec.ended(nil, http.StatusOK)
+	w.Header().Set("Cache-Control", "no-store")
+	writeBody(w, http.StatusOK, "application/json", part.encode(c.Model, true))
+}
+
+// codeOf is fault.CodeOf for logs: "" when an answer went well.
+func codeOf(err error) fault.Code {
+	switch {
+	case errors.Is(err, io.EOF):
+		return ""
+	case errors.Is(err, errClientGone):
+		return fault.Aborted
+	}
+	return fault.CodeOf(err)
+}
