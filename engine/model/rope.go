@@ -92,8 +92,8 @@ func (r *RopeConfig) yarnRange(dims int) (low, high float64) {
 	return max(0, math.Floor(at(32))), min(float64(dims-1), math.Ceil(at(1)))
 }
 
-// factorsName is the tensor with this context's frequency factors, or "".
-func (r *RopeConfig) factorsName(context int) string {
+// FactorsName is the tensor with this context's frequency factors, or "".
+func (r *RopeConfig) FactorsName(context int) string {
 	if r.FreqsLong != "" && context > r.OrigLen {
 		return r.FreqsLong
 	}
@@ -107,3 +107,21 @@ func hasTensor(f *gguf.File, name string) bool {
 }
 
 func sqrt(x float64) float64 { return math.Sqrt(x) }
+
+// ALiBiSlopes fills the per-head slopes of a linear attention bias.
+//
+// Source: Press et al. 2021, arXiv:2108.12409, section 3 and its code for head
+// counts that are no power of two.
+func ALiBiSlopes(dst []float32, maxBias float32) {
+	pow := 1
+	for pow*2 <= len(dst) {
+		pow *= 2
+	}
+	for h := range dst {
+		if h < pow {
+			dst[h] = float32(math.Exp2(-float64(maxBias) * float64(h+1) / float64(pow)))
+		} else {
+			dst[h] = float32(math.Exp2(-float64(maxBias) / 2 * float64(2*(h-pow)+1) / float64(pow)))
+		}
+	}
+}

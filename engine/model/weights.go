@@ -301,3 +301,19 @@ func (w *Weights) Free(mem *kernels.Memory) {
 		v.Addr = 0
 	}
 }
+
+// PackedFormat returns the packed format of a file type, if the kernels have one.
+func PackedFormat(t tensor.Type) (kernels.Format, bool) {
+	f, ok := packedFormats[t]
+	return f, ok
+}
+
+// FileType is the file type whose rows a packed format is made from.
+func FileType(f kernels.Format) tensor.Type {
+	for t, g := range packedFormats {
+		if g == f {
+			return t
+		}
+	}
+	return tensor.F32
+}
