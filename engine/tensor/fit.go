@@ -107,3 +107,19 @@ func affineError(x []float32, d, m, top float32) float32 {
 	}
 	return sum
 }
+
+// roundPair returns the multiples of d and dmin, up to most, nearest to scale
+// and m: of the nine pairs around them the one with the least error on x.
+func roundPair(x []float32, scale, m, d, dmin float32, top, most int) (sc, mc byte) {
+	s0, m0 := toCode(scale*inverse(d)+0.5, most), toCode(m*inverse(dmin)+0.5, most)
+	sc, mc = s0, m0
+	best := affineError(x, d*float32(s0), dmin*float32(m0), float32(top))
+	for i := max(int(s0)-1, 0); i <= min(int(s0)+1, most); i++ {
+		for j := max(int(m0)-1, 0); j <= min(int(m0)+1, most); j++ {
+			if e := affineError(x, d*float32(i), dmin*float32(j), float32(top)); e < best {
+				sc, mc, best = byte(i), byte(j), e
+			}
+		}
+	}
+	return sc, mc
+}

@@ -31,7 +31,7 @@ func quantizeQ2_K(dst []byte, src []float32) {
 		dmin := putF16(dst[82:], scaleStep(mins[:], 15))
 		clear(dst[16:80])
 		for s := range 16 {
-			sc, m := toCode(scales[s]*inverse(d)+0.5, 15), toCode(mins[s]*inverse(dmin)+0.5, 15)
+			sc, m := roundPair(src[16*s:16*s+16], scales[s], mins[s], d, dmin, 3, 15)
 			dst[s] = sc | m<<4
 			id, lift := inverse(d*float32(sc)), dmin*float32(m)
 			for i := 16 * s; i < 16*s+16; i++ {

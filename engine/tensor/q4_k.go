@@ -63,7 +63,7 @@ func fitK(dst []byte, src []float32, top int, put func(i int, q byte)) {
 	d := putF16(dst, scaleStep(scales[:], 63))
 	dmin := putF16(dst[2:], scaleStep(mins[:], 63))
 	for s := range 8 {
-		sc, m := toCode(scales[s]*inverse(d)+0.5, 63), toCode(mins[s]*inverse(dmin)+0.5, 63)
+		sc, m := roundPair(src[32*s:32*s+32], scales[s], mins[s], d, dmin, top, 63)
 		putScaleMinK(dst[4:16], s, sc, m)
 		id, lift := inverse(d*float32(sc)), dmin*float32(m)
 		for i := 32 * s; i < 32*s+32; i++ {
