@@ -1,83 +1,40 @@
 package kernels_test
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
-
 	"pastel/kernels"
+	"pastel/kernels/lab"
 	"pastel/kernels/program"
-	"pastel/simd128"
 )
 
-// An image is a memory's regions, as bytes to copy elsewhere.
-type image struct {
-	mem   *kernels.Memory
-	spans []span
-}
-
-// span is a region and what the executors must agree on in it.
-type span struct {
-	addr   kernels.Addr
-	nBytes int
-}
-
-// wasmExec runs tapes in the kernels module under wazero.
-type wasmExec struct {
-	ctx context.Context
-	mem api.Memory
-	run api.Function
-}
-
-// newWasmExec instantiates the simd128 flavour on a shared memory.
-func newWasmExec(t testing.TB) *wasmExec {
+// machines are all executors: the wasm under wazero and in Chromium, either
+// flavour, with one thread and with two.
+func machines(t *testing.T) (all []lab.Machine) {
 	t.Helper()
-	ctx := context.Background()
-	cfg := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads).WithMemoryCapacityFromMax(true)
-	rt := wazero.NewRuntimeWithConfig(ctx, cfg)
-	t.Cleanup(func() { rt.Close(ctx) })
-	env := &simd128.Module{Name: "env"}
-	env.Memory("memory", simd128.Pages{Min: 4096, Max: 65536, Shared: true})
-	envBin, err := env.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	envMod, err := rt.InstantiateWithConfig(ctx, envBin, wazero.NewModuleConfig().WithName("env"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin, err := program.Build(program.SIMD128)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := rt.InstantiateWithConfig(ctx, bin, wazero.NewModuleConfig().WithName("kernels"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &wasmExec{ctx: ctx, mem: envMod.Memory(), run: mod.ExportedFunction("run")}
-}
-
-// execute copies the image in, runs the tape and copies the image back out.
-func (w *wasmExec) execute(t testing.TB, im *image, tape *kernels.Tape) {
-	t.Helper()
-	for _, s := range im.spans {
-		if !w.mem.Write(uint32(s.addr), im.mem.Bytes(s.addr, s.nBytes)) {
-			t.Fatalf("image at %#x does not fit the memory", s.addr)
+	browser := lab.NewBrowser(t)
+	for threads := 1; threads <= 2; threads++ {
+		w, err := lab.NewWazero(threads, 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		all = append(all, w)
+		for _, f := range []program.Flavour{program.SIMD128, program.Relaxed} {
+			c, err := browser.Machine(f, threads)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
 		}
 	}
-	const control = 1024 // below every region
-	if _, err := w.run.Call(w.ctx, control, uint64(tape.Addr()), uint64(tape.Len())); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range im.spans {
-		b, _ := w.mem.Read(uint32(s.addr), uint32(s.nBytes))
-		copy(im.mem.Bytes(s.addr, s.nBytes), b)
-	}
+	return all
 }
 
 // bench builds the operands of one case. Built twice from one seed, both copies
@@ -85,8 +42,8 @@ func (w *wasmExec) execute(t testing.TB, im *image, tape *kernels.Tape) {
 type bench struct {
 	t    testing.TB
 	rng  *rand.Rand
-	im   *image
-	tape *kernels.Tape
+	im   *lab.Image
+	q8   int // Q8_0's integer bias on the machine
 	outs []output
 }
 
@@ -98,31 +55,31 @@ type output struct {
 	tol  func(i int, want float32) float64
 }
 
-func newBench(t testing.TB, seed uint64) *bench {
-	b := &bench{t: t, rng: rand.New(rand.NewPCG(seed, 7)), im: &image{mem: new(kernels.Memory)}}
-	tape, err := kernels.NewTape(b.im.mem, 8)
+func newBench(t testing.TB, seed uint64, q8 int) *bench {
+	b := &bench{t: t, rng: rand.New(rand.NewPCG(seed, 7)), im: &lab.Image{Mem: new(kernels.Memory)}, q8: q8}
+	const ops = 32
+	tape, err := kernels.NewTape(b.im.Mem, ops)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.tape = tape
-	b.im.spans = append(b.im.spans, span{tape.Addr(), 8 * kernels.OpWords * 4})
+	b.im.Tape = tape
+	b.im.Spans = append(b.im.Spans, lab.Span{Addr: tape.Addr(), Bytes: ops * kernels.OpWords * 4})
 	return b
 }
 
 func (b *bench) alloc(nBytes int) kernels.Addr {
 	b.t.Helper()
-	a, err := b.im.mem.Alloc(nBytes)
+	a, err := b.im.Alloc(nBytes)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.im.spans = append(b.im.spans, span{a, nBytes})
 	return a
 }
 
 // floats allocates n random floats around zero.
 func (b *bench) floats(n int) kernels.Addr {
 	a := b.alloc(4*n + 16)
-	for i, x := 0, b.im.mem.F32(a, n); i < n; i++ {
+	for i, x := 0, b.im.Mem.F32(a, n); i < n; i++ {
 		x[i] = float32(b.rng.NormFloat64())
 	}
 	return a
@@ -130,13 +87,13 @@ func (b *bench) floats(n int) kernels.Addr {
 
 func (b *bench) ints(v ...int32) kernels.Addr {
 	a := b.alloc(4 * len(v))
-	copy(b.im.mem.I32(a, len(v)), v)
+	copy(b.im.Mem.I32(a, len(v)), v)
 	return a
 }
 
 func (b *bench) add(op kernels.Operation) {
 	b.t.Helper()
-	if err := b.tape.Add(op); err != nil {
+	if err := b.im.Tape.Add(op); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -153,16 +110,38 @@ func (b *bench) rel(name string, addr kernels.Addr, n int, tol, floor float64) {
 	}})
 }
 
-// check runs a case on the reference and on the wasm executor.
-func check(t *testing.T, w *wasmExec, build func(b *bench)) {
+// A testCase builds a tape and says what to compare.
+type testCase struct {
+	name  string
+	build func(b *bench)
+}
+
+// check runs all cases on the reference and on a machine.
+func check(t *testing.T, m lab.Machine, cases []testCase) {
 	t.Helper()
-	ref, got := newBench(t, 42), newBench(t, 42)
-	build(ref)
-	build(got)
-	new(kernels.Reference).Run(ref.tape)
-	w.execute(t, got.im, got.tape)
-	for _, o := range ref.outs {
-		compare(t, o, ref.im.mem.F32(o.addr, o.n), got.im.mem.F32(o.addr, o.n))
+	q8, err := m.Q8Zero()
+	if err != nil || q8 < 0 {
+		t.Fatalf("q8_zero() = %d, %v", q8, err)
+	}
+	refs := make([]*bench, len(cases))
+	images := make([]*lab.Image, len(cases))
+	for i, c := range cases {
+		got := newBench(t, 42, q8)
+		refs[i] = newBench(t, 42, q8)
+		c.build(refs[i])
+		c.build(got)
+		images[i] = got.im
+		new(kernels.Reference).Run(refs[i].im.Tape)
+	}
+	if err := m.Run(images); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for _, o := range refs[i].outs {
+				compare(t, o, refs[i].im.Mem.F32(o.addr, o.n), images[i].Mem.F32(o.addr, o.n))
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package kernels_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"testing"
@@ -21,135 +22,103 @@ func fileType(t testing.TB, f kernels.Format) tensor.Type {
 }
 
 // weights packs a random matrix and returns the packed address.
-func (b *bench) weights(f kernels.Format, rows, k, zero int) kernels.Addr {
+func (b *bench) weights(f kernels.Format, rows, k int) kernels.Addr {
 	b.t.Helper()
-	rowBytes := f.FileRowBytes(k)
-	src, dst := b.alloc(rows*rowBytes+64), b.alloc(f.PackedBytes(rows, k))
 	values := make([]float32, rows*k)
 	for i := range values {
 		values[i] = float32(b.rng.NormFloat64())
 	}
-	if err := tensor.Quantize(fileType(b.t, f), b.im.mem.Bytes(src, rows*rowBytes), values); err != nil {
+	file := make([]byte, rows*f.FileRowBytes(k))
+	if err := tensor.Quantize(fileType(b.t, f), file, values); err != nil {
 		b.t.Fatal(err)
 	}
-	b.add(kernels.Pack{Dst: dst, Src: src, Rows: rows, K: k, Format: f, Zero: zero})
+	return b.pack(f, file, rows, k)
+}
+
+// pack packs the bytes of a file's tensor.
+func (b *bench) pack(f kernels.Format, file []byte, rows, k int) kernels.Addr {
+	src, dst := b.alloc(len(file)+64), b.alloc(f.PackedBytes(rows, k))
+	copy(b.im.Mem.Bytes(src, len(file)), file)
+	b.add(kernels.Pack{Dst: dst, Src: src, Rows: rows, K: k, Format: f, Zero: f.Zero(b.q8)})
 	return dst
 }
 
+// TestOperationsAgree runs one table of operations on every machine.
 func TestOperationsAgree(t *testing.T) {
-	w := newWasmExec(t)
+	cases := allCases()
+	for _, m := range machines(t) {
+		t.Run(m.Name(), func(t *testing.T) { check(t, m, cases) })
+	}
+}
+
+// table collects cases.
+type table []testCase
+
+func (c *table) add(build func(b *bench), format string, args ...any) {
+	*c = append(*c, testCase{fmt.Sprintf(format, args...), build})
+}
+
+func allCases() []testCase {
+	var c table
 	for f := range kernels.Formats() {
-		if f == kernels.FormatNone {
-			continue
-		}
-		for _, shape := range [][3]int{{1, 4, 32}, {2, 5, 64}, {3, 7, 96}, {4, 8, 32}, {5, 9, 160}, {6, 16, 64}, {7, 3, 32}, {13, 12, 96}, {16, 21, 576}} {
-			n, rows, k := shape[0], shape[1], shape[2]
-			t.Run(fmt.Sprintf("matmul/%s/n=%d/rows=%d/k=%d", f, n, rows, k), func(t *testing.T) {
-				check(t, w, func(b *bench) { b.matmulCase(f, n, rows, k) })
-			})
-			t.Run(fmt.Sprintf("embed/%s/rows=%d/k=%d", f, rows, k), func(t *testing.T) {
-				check(t, w, func(b *bench) {
-					table := b.weights(f, rows, k, f.Zero(0))
-					ids := b.ints(int32(rows-1), 0, int32(rows/2))
-					dst := b.alloc(4 * 3 * k)
-					b.add(kernels.Embed{Dst: dst, Table: table, IDs: ids, N: 3, Rows: rows, K: k, Format: f, Scale: 1.5, Zero: f.Zero(0)})
-					b.rel("row", dst, 3*k, 1e-6, 1)
-				})
-			})
+		if f != kernels.FormatNone {
+			c.matrices(f)
 		}
 	}
 	for _, k := range []int{1, 2, 3, 5, 17, 33, 77} {
-		t.Run(fmt.Sprintf("matmul/F32/k=%d", k), func(t *testing.T) {
-			check(t, w, func(b *bench) { b.matmulCase(kernels.F32, 7, 6, k) })
-		})
+		c.add(func(b *bench) { b.matmulCase(kernels.F32, 7, 6, k) }, "matmul/F32/k=%d", k)
 	}
 	for _, dim := range awkward {
-		t.Run(fmt.Sprintf("norms/dim=%d", dim), func(t *testing.T) {
-			check(t, w, func(b *bench) {
-				x, wt, bias, d1, d2 := b.floats(3*2*dim), b.floats(dim), b.floats(dim), b.floats(3*2*dim), b.floats(3*2*dim)
-				b.add(kernels.RMSNorm{Dst: d1, X: x, Weight: wt, N: 3, Rows: 2, Dim: dim, XStride: 2 * dim, DstStride: 2 * dim, Eps: 1e-5})
-				b.add(kernels.LayerNorm{Dst: d2, X: x, Weight: wt, Bias: bias, N: 3, Rows: 2, Dim: dim, XStride: 2 * dim, DstStride: 2 * dim, Eps: 1e-5})
-				b.rel("rmsnorm", d1, 6*dim, float64(dim)*0x1p-23+4e-7, 1)
-				b.rel("layernorm", d2, 6*dim, float64(dim)*0x1p-22+4e-6, 1)
-			})
-		})
-		t.Run(fmt.Sprintf("elementwise/n=%d", dim), func(t *testing.T) {
-			check(t, w, func(b *bench) { b.elementwise(dim) })
-		})
+		c.add(func(b *bench) { b.norms(dim) }, "norms/dim=%d", dim)
+		c.add(func(b *bench) { b.elementwise(dim) }, "elementwise/n=%d", dim)
+		c.add(func(b *bench) { b.argmax(dim) }, "argmax/n=%d", dim)
 	}
-	for _, n := range []int{1, 2, 5, 6, 7, 11, 16} {
+	for n := 1; n <= 17; n++ {
 		for _, sub := range []int{32, 16} {
-			t.Run(fmt.Sprintf("quantize/n=%d/sub=%d", n, sub), func(t *testing.T) {
-				check(t, w, func(b *bench) {
-					k, stride := 96, 100
-					x := b.floats(n * stride)
-					clear(b.im.mem.F32(x, 32)) // an all-zero block
-					l := kernels.ActLayout{K: k, Sub: sub}
-					dst := b.alloc(l.Bytes(n))
-					b.add(kernels.Quantize{Dst: dst, X: x, N: n, K: k, XStride: stride, Zero: 8, Sub: sub})
-					b.want("tile", dst, l.Bytes(n)/4, 0) // bit for bit
-				})
-			})
+			c.add(func(b *bench) { b.quantize(n, sub) }, "quantize/n=%d/sub=%d", n, sub)
 		}
 	}
 	for _, interleaved := range []int{0, 1} {
-		t.Run(fmt.Sprintf("rope/interleaved=%d", interleaved), func(t *testing.T) {
-			check(t, w, func(b *bench) {
-				x, table := b.floats(3*50), b.floats(10*8)
-				b.add(kernels.Rope{X: x, Positions: b.ints(0, 4, 9), Table: table, N: 3, Heads: 4, HeadDim: 12, Stride: 50, RopeDims: 8, Interleaved: interleaved})
-				b.rel("x", x, 150, 3e-7, 1)
-			})
-		})
+		c.add(func(b *bench) { b.rope(interleaved) }, "rope/interleaved=%d", interleaved)
 	}
-	for kind, name := range []string{"f32", "f16", "q8"} {
-		for _, c := range []struct {
-			name                           string
-			n, heads, kv, key, value, past int
-			window                         int
-			softcap                        float32
-			alibi                          bool
-		}{
-			{name: "one token", n: 1, heads: 4, kv: 4, key: 32, value: 32},
-			{name: "decode after 70", n: 1, heads: 6, kv: 2, key: 32, value: 32, past: 70},
-			{name: "prefill 13", n: 13, heads: 6, kv: 2, key: 64, value: 32, past: 0},
-			{name: "prefill over a block", n: 9, heads: 3, kv: 1, key: 32, value: 64, past: 130},
-			{name: "window 5", n: 9, heads: 4, kv: 2, key: 32, value: 32, past: 70, window: 5},
-			{name: "window 80", n: 9, heads: 4, kv: 2, key: 32, value: 32, past: 170, window: 80},
-			{name: "softcap", n: 3, heads: 5, kv: 1, key: 32, value: 32, past: 3, softcap: 5},
-			{name: "alibi", n: 3, heads: 5, kv: 1, key: 32, value: 32, past: 66, alibi: true},
-			{name: "narrow heads", n: 5, heads: 4, kv: 2, key: 12, value: 12, past: 4},
-		} {
-			if kind == int(kernels.KVQ8) && c.key%32 != 0 {
-				continue
-			}
-			t.Run("attention/"+name+"/"+c.name, func(t *testing.T) {
-				check(t, w, func(b *bench) {
-					b.attention(kernels.KVType(kind), c.n, c.heads, c.kv, c.key, c.value, c.past, c.window, c.softcap, c.alibi)
-				})
-			})
+	c.attentions()
+	return c
+}
+
+// matrices are the cases of one weight format.
+func (c *table) matrices(f kernels.Format) {
+	k := 1 // columns of the smallest matrix
+	for !f.Fits(k) {
+		k *= 2
+	}
+	k = max(k, 32)
+	for _, s := range []struct{ n, rows, k int }{
+		{1, 4, k}, {2, 5, 2 * k}, {3, 7, 3 * k}, {4, 8, k}, {5, 9, 5 * k}, {6, 16, 2 * k}, {7, 3, k}, {11, 1, k}, {13, 12, 3 * k},
+		{16, 21, 18 * k}, {1, 67, 18 * k}, {37, 13, 7 * k},
+	} {
+		c.add(func(b *bench) { b.matmulCase(f, s.n, s.rows, s.k) }, "matmul/%s/n=%d/rows=%d/k=%d", f, s.n, s.rows, s.k)
+	}
+	for rows := range 6 {
+		c.add(func(b *bench) { b.embedCase(f, rows+1, 3*k) }, "embed/%s/rows=%d", f, rows+1)
+	}
+	if f.Quantised() {
+		for _, n := range []int{1, 2, 6} {
+			c.add(func(b *bench) { b.extremes(f, n, 7, 4*k) }, "extremes/%s/n=%d", f, n)
 		}
-	}
-	for _, n := range awkward {
-		t.Run(fmt.Sprintf("argmax/n=%d", n), func(t *testing.T) {
-			check(t, w, func(b *bench) {
-				x, dst := b.floats(n), b.alloc(4)
-				v := b.im.mem.F32(x, n)
-				v[n/2], v[n-1] = 9, 9 // equals: the first wins
-				v[0] = float32(math.NaN())
-				b.add(kernels.Argmax{Dst: dst, X: x, Count: n})
-				b.want("best", dst, 1, 0)
-			})
-		})
 	}
 }
 
 // matmulCase multiplies, adds a bias, and adds to what is there.
 func (b *bench) matmulCase(f kernels.Format, n, rows, k int) {
-	w := b.weights(f, rows, k, f.Zero(0))
+	b.multiply(f, b.weights(f, rows, k), b.floats(n*k), n, rows, k)
+}
+
+// multiply multiplies packed weights with x, adds a bias, and adds to what is there.
+func (b *bench) multiply(f kernels.Format, w, x kernels.Addr, n, rows, k int) {
 	stride := rows + 3
-	x, bias, dst := b.floats(n*k), b.floats(rows), b.floats(n*stride)
+	bias, dst := b.floats(rows), b.floats(n*stride)
 	op := kernels.Matmul{Dst: dst, W: w, X: x, Bias: bias, N: n, Rows: rows, K: k, XStride: k, DstStride: stride, Format: f,
-		Accumulate: rows % 2, Scale: 0.5, Zero: f.Zero(0), Sub: f.Sub()}
+		Accumulate: rows % 2, Scale: 0.5, Zero: f.Zero(b.q8), Sub: f.Sub()}
 	if f.Quantised() {
 		l := kernels.ActLayout{K: k, Sub: f.Sub()}
 		op.X, op.Act = b.alloc(l.Bytes(n)), kernels.ActQ8
@@ -160,9 +129,81 @@ func (b *bench) matmulCase(f kernels.Format, n, rows, k int) {
 	b.want("y", dst, n*stride, float64(k)*0x1p-23*12+1e-6)
 }
 
+// extremes multiplies the smallest and largest integers a format can hold with
+// the largest activations, beside an all-zero block.
+func (b *bench) extremes(f kernels.Format, n, rows, k int) {
+	file := make([]byte, rows*f.FileRowBytes(k))
+	for i := range file {
+		file[i] = []byte{0x80, 0x7f, 0xff, 0}[b.rng.IntN(4)]
+	}
+	setScales(f, file, 1.0/64)
+	x := b.floats(n * k)
+	for i, v := 0, b.im.Mem.F32(x, n*k); i < len(v); i++ {
+		v[i] = float32(math.Copysign(2, float64(v[i])))
+	}
+	clear(b.im.Mem.F32(x, 32))
+	b.multiply(f, b.pack(f, file, rows, k), x, n, rows, k)
+}
+
+// setScales writes d into the float16 scales and minimums of every block.
+func setScales(f kernels.Format, file []byte, d float32) {
+	half := tensor.F32ToF16(d)
+	at := map[kernels.Format][]int{kernels.Q4_1: {0, 2}, kernels.Q5_1: {0, 2}}[f]
+	if at == nil {
+		at = []int{0}
+	}
+	typ, _ := tensor.ParseType(f.String())
+	for block := range len(file) / typ.BlockBytes() {
+		for _, o := range at {
+			binary.LittleEndian.PutUint16(file[block*typ.BlockBytes()+o:], half)
+		}
+	}
+}
+
+func (b *bench) embedCase(f kernels.Format, rows, k int) {
+	table := b.weights(f, rows, k)
+	ids := b.ints(int32(rows-1), 0, int32(rows/2))
+	dst := b.alloc(4 * 3 * k)
+	b.add(kernels.Embed{Dst: dst, Table: table, IDs: ids, N: 3, Rows: rows, K: k, Format: f, Scale: 1.5, Zero: f.Zero(b.q8)})
+	b.rel("row", dst, 3*k, 1e-6, 1)
+}
+
+func (b *bench) norms(dim int) {
+	x, wt, bias, d1, d2 := b.floats(3*2*dim), b.floats(dim), b.floats(dim), b.floats(3*2*dim), b.floats(3*2*dim)
+	b.add(kernels.RMSNorm{Dst: d1, X: x, Weight: wt, N: 3, Rows: 2, Dim: dim, XStride: 2 * dim, DstStride: 2 * dim, Eps: 1e-5})
+	b.add(kernels.LayerNorm{Dst: d2, X: x, Weight: wt, Bias: bias, N: 3, Rows: 2, Dim: dim, XStride: 2 * dim, DstStride: 2 * dim, Eps: 1e-5})
+	b.rel("rmsnorm", d1, 6*dim, float64(dim)*0x1p-23+4e-7, 1)
+	b.rel("layernorm", d2, 6*dim, float64(dim)*0x1p-22+4e-6, 1)
+}
+
+func (b *bench) argmax(n int) {
+	x, dst := b.floats(n), b.alloc(4)
+	v := b.im.Mem.F32(x, n)
+	v[n/2], v[n-1] = 9, 9 // equals: the first wins
+	v[0] = float32(math.NaN())
+	b.add(kernels.Argmax{Dst: dst, X: x, Count: n})
+	b.want("best", dst, 1, 0)
+}
+
+func (b *bench) quantize(n, sub int) {
+	k, stride := 96, 100
+	x := b.floats(n * stride)
+	clear(b.im.Mem.F32(x, 32)) // an all-zero block
+	l := kernels.ActLayout{K: k, Sub: sub}
+	dst := b.alloc(l.Bytes(n))
+	b.add(kernels.Quantize{Dst: dst, X: x, N: n, K: k, XStride: stride, Zero: 8, Sub: sub})
+	b.want("tile", dst, l.Bytes(n)/4, 0) // bit for bit
+}
+
+func (b *bench) rope(interleaved int) {
+	x, table := b.floats(3*50), b.floats(10*8)
+	b.add(kernels.Rope{X: x, Positions: b.ints(0, 4, 9), Table: table, N: 3, Heads: 4, HeadDim: 12, Stride: 50, RopeDims: 8, Interleaved: interleaved})
+	b.rel("x", x, 150, 3e-7, 1)
+}
+
 func (b *bench) elementwise(n int) {
 	x, y := b.floats(n), b.floats(n)
-	for i, v := 0, b.im.mem.F32(x, n); i < n; i++ {
+	for i, v := 0, b.im.Mem.F32(x, n); i < n; i++ {
 		v[i] *= 6
 	}
 	for fn := range kernels.Nonlinearity(3) {
@@ -178,11 +219,43 @@ func (b *bench) elementwise(n int) {
 	b.add(kernels.Softcap{X: x, Count: n, Cap: 5})
 	b.rel("softcap", x, n, 2e-6, 0.01)
 	h, a := b.alloc(2*n+16), b.floats(n)
-	for i := range b.im.mem.U16(h, n) {
-		b.im.mem.U16(h, n)[i] = tensor.F32ToF16(float32(b.rng.NormFloat64()))
+	for i := range b.im.Mem.U16(h, n) {
+		b.im.Mem.U16(h, n)[i] = tensor.F32ToF16(float32(b.rng.NormFloat64()))
 	}
 	b.add(kernels.Axpy{Dst: a, Src: h, Count: n, Half: 1, Scale: 0.7})
 	b.rel("axpy", a, n, 3e-7, 1)
+}
+
+// attentions are the cases of every cache type.
+func (t *table) attentions() {
+	for kind, name := range []string{"f32", "f16", "q8"} {
+		for _, c := range []struct {
+			name                           string
+			n, heads, kv, key, value, past int
+			window                         int
+			softcap                        float32
+			alibi                          bool
+		}{
+			{name: "one token", n: 1, heads: 4, kv: 4, key: 32, value: 32},
+			{name: "kv heads = heads", n: 11, heads: 3, kv: 3, key: 32, value: 32, past: 67},
+			{name: "decode after 70", n: 1, heads: 6, kv: 2, key: 32, value: 32, past: 70},
+			{name: "prefill 13", n: 13, heads: 6, kv: 2, key: 64, value: 32, past: 0},
+			{name: "prefill over a block", n: 9, heads: 3, kv: 1, key: 32, value: 64, past: 130},
+			{name: "prefill 67", n: 67, heads: 4, kv: 2, key: 32, value: 96, past: 1},
+			{name: "window 5", n: 9, heads: 4, kv: 2, key: 32, value: 32, past: 70, window: 5},
+			{name: "window 80", n: 9, heads: 4, kv: 2, key: 32, value: 32, past: 170, window: 80},
+			{name: "softcap", n: 3, heads: 5, kv: 1, key: 32, value: 32, past: 3, softcap: 5},
+			{name: "alibi", n: 3, heads: 5, kv: 1, key: 32, value: 32, past: 66, alibi: true},
+			{name: "narrow heads", n: 5, heads: 4, kv: 2, key: 12, value: 12, past: 4},
+		} {
+			if kind == int(kernels.KVQ8) && c.key%32 != 0 {
+				continue
+			}
+			t.add(func(b *bench) {
+				b.attention(kernels.KVType(kind), c.n, c.heads, c.kv, c.key, c.value, c.past, c.window, c.softcap, c.alibi)
+			}, "attention/%s/%s", name, c.name)
+		}
+	}
 }
 
 // attention stores past and n new positions, then attends from the new ones.
