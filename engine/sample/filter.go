@@ -1,5 +1,7 @@
 package sample
 
+import "math"
+
 // A candidate is a token that the filters have kept.
 type candidate struct {
 	key   float64 // what the filter at work orders by, smaller first
@@ -17,6 +19,9 @@ func (a candidate) before(b candidate) bool {
 // the sum: a million tokens at e⁻⁵⁰ weigh 2⁻⁵².
 const farBelow = 50
 
+// slack widens bounds that are only there for speed by more than logarithms err.
+const slack = 1e-6
+
 // gather fills the candidates: the top k, or all that weigh something.
 func (s *Sampler) gather(best float32) {
 	s.cands = s.cands[:0]
@@ -25,6 +30,9 @@ func (s *Sampler) gather(best float32) {
 		return
 	}
 	floor := float64(best) - farBelow*max(1, float64(s.opts.Temperature))
+	if p := float64(s.opts.MinP); p > 0 && !cuts(s.opts.TypicalP) && !cuts(s.opts.TopP) {
+		floor = max(floor, float64(best)+math.Log(p)-slack) // min-p itself comes later
+	}
 	for id, x := range s.logits {
 		if float64(x) >= floor {
 			s.cands = append(s.cands, candidate{float64(best) - float64(x), x, int32(id)})
@@ -90,6 +98,9 @@ func (s *Sampler) typical(p float64) {
 
 // topP keeps the best tokens until their mass reaches p.
 //
+// Of n tokens those with a probability below (1-p)/n together have less than
+// 1-p, so none of them is needed: only the others go through the heap.
+//
 // Source: Holtzman et al. 2019, arXiv:1904.09751.
 func (s *Sampler) topP(p float64) {
 	best := s.best()
@@ -99,6 +110,14 @@ func (s *Sampler) topP(p float64) {
 		s.cands[i].key = -d
 		sum += exp(d)
 	}
+	far := slack - math.Log(sum*(1-p)/float64(len(s.cands)))
+	kept := s.cands[:0]
+	for _, c := range s.cands {
+		if c.key <= far {
+			kept = append(kept, c)
+		}
+	}
+	s.cands = kept
 	s.keepMass(best, float64(p*sum), false)
 }
 

@@ -1,12 +1,18 @@
 package sample
 
-// penalise lowers the logits of recent tokens.
+import "math"
+
+// penalise lowers the logits of recent tokens. However large the penalty, a
+// possible token stays possible.
 //
 // Source: llama.cpp, llama_sampler_penalties_apply; the repeat penalty is from
 // Keskar et al. 2019, arXiv:1909.05858, section 4.1, with the sign mended.
 func (s *Sampler) penalise() {
 	for _, id := range s.recent.distinct {
 		x := s.logits[id]
+		if x == never {
+			continue
+		}
 		if s.opts.repeats() {
 			if x > 0 {
 				x /= s.opts.RepeatPenalty
@@ -16,7 +22,7 @@ func (s *Sampler) penalise() {
 		}
 		n := float32(s.recent.counts[id])
 		x -= float32(n*s.opts.FrequencyPenalty) + s.opts.PresencePenalty
-		s.logits[id] = clean(x)
+		s.logits[id] = max(clean(x), -math.MaxFloat32)
 	}
 }
 
