@@ -21,8 +21,8 @@ import (
 const strictCSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
 	"style-src 'self'; img-src 'self'; connect-src 'self'"
 
-// bundle builds TypeScript entry points of ../../web with esbuild, by output name.
-func bundle(t *testing.T, entries ...string) map[string][]byte {
+// scripts builds TypeScript entry points of ../../web with esbuild, by output name.
+func scripts(t *testing.T, entries ...string) map[string][]byte {
 	t.Helper()
 	r := api.Build(api.BuildOptions{
 		EntryPoints: entries,

@@ -51,7 +51,7 @@ type listed struct {
 
 // storageSite serves the storage scenarios and one model file at /model.gguf.
 func storageSite(t *testing.T, f *modelFile) (*site, source) {
-	s := serveSite(t, "/storage.page.js", bundle(t, "../../web/test/storage.page.ts", "../../web/test/storage.worker.ts"))
+	s := serveSite(t, "/storage.page.js", scripts(t, "../../web/test/storage.page.ts", "../../web/test/storage.worker.ts"))
 	s.mux.Handle("/model.gguf", f)
 	return s, source{URL: s.URL + "/model.gguf", File: "model.gguf", ChunkBytes: chunkBytes}
 }

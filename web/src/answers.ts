@@ -212,6 +212,12 @@ function samplingAsk(p: SamplingParams): GenerateAsk {
     adapters: (p.lora ?? []).map(({ id, scale }) => ({ id, scale })),
     logprobs: false,
     topLogprobs: 0,
+    typicalP: 0,
+    repeatPenalty: 0,
+    presencePenalty: 0,
+    frequencyPenalty: 0,
+    repeatLastN: 0,
+    logitBias: [],
   };
 }
 

@@ -1,6 +1,6 @@
 // The request and response shapes of OpenAI's API that this engine speaks, with
-// the same names, and the few fields it adds: top_k, min_p and lora in requests,
-// x_route and x_timing in answers.
+// the same names, and the few fields it adds: lora and the samplers of llama.cpp in
+// requests, x_route and x_timing in answers.
 
 /** One turn of a conversation. */
 export interface ChatMessage {
@@ -27,6 +27,15 @@ export interface SamplingParams {
   top_k?: number | null;
   /** Keep tokens at least this fraction as likely as the likeliest; 0 keeps all. */
   min_p?: number | null;
+  /** Keep the most typical tokens up to this mass; 1 keeps all. */
+  typical_p?: number | null;
+  /** Subtracted once, or per occurrence, from the logits of tokens that were generated: -2 to 2. */
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  /** Divides the logits of recent tokens; 1 is off. */
+  repeat_penalty?: number | null;
+  /** Added to logits, by token id: -100 to 100. */
+  logit_bias?: Record<string, number> | null;
   /** The same seed and prompt give the same answer. Default: random. */
   seed?: number | null;
   /** Up to four texts that end the answer; they are not part of it. */
