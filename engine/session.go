@@ -110,9 +110,9 @@ type shape struct{ tokens, rows int }
 func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	c := m.Config()
 	if o.ContextLength <= 0 {
-		o.ContextLength = min(max(c.TrainContext, 512), 4096)
+		o.ContextLength = min(max(c.TrainContext, 512), 4096, m.MaxContext())
 	}
-	if limit := m.contextLimit(); o.ContextLength > limit {
+	if limit := m.MaxContext(); o.ContextLength > limit {
 		return nil, fault.New(fault.BadRequest, "engine: context of ", o.ContextLength, " positions, at most ", limit)
 	}
 	s := &Session{model: m}
@@ -124,8 +124,8 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	return s, nil
 }
 
-// contextLimit is the longest context a session may ask for.
-func (m *Model) contextLimit() int {
+// MaxContext is the longest context a session may ask for.
+func (m *Model) MaxContext() int {
 	if p := m.weights.PosEmbd; p != nil { // learned positions end somewhere
 		return p.Rows
 	}

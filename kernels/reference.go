@@ -267,7 +267,7 @@ func f32At(tile []byte, at int) float32 { return view[float32](tile[at:], 1)[0] 
 // grow returns a slice of length n, reusing s when it is long enough.
 func grow[T any](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]T, n)
+		return make([]T, n, n+n/2)
 	}
 	return s[:n]
 }

@@ -70,6 +70,7 @@ type Config struct {
 // metadata reads numbers under the architecture's prefix and remembers the first error.
 type metadata struct {
 	*gguf.Metadata
+	file *gguf.File
 	arch string
 	err  error
 }
@@ -104,6 +105,13 @@ func (m *metadata) string(name, def string) string {
 	return v
 }
 
+// bool reads a flag.
+func (m *metadata) bool(name string, def bool) bool {
+	v, err := m.Bool(m.key(name), def)
+	m.keep(err)
+	return v
+}
+
 func (m *metadata) keep(err error) {
 	if m.err == nil {
 		m.err = err
@@ -126,7 +134,7 @@ func ReadConfig(f *gguf.File) (*Config, error) {
 	if !ok {
 		return nil, fault.New(fault.UnsupportedArch, "model: architecture ", fault.Quote(arch), " is not supported")
 	}
-	m := &metadata{Metadata: &f.Metadata, arch: arch}
+	m := &metadata{Metadata: &f.Metadata, file: f, arch: arch}
 	c := readCommon(m, f)
 	if m.err == nil {
 		m.keep(c.checkDims())
@@ -167,6 +175,9 @@ func readCommon(m *metadata, f *gguf.File) *Config {
 	}
 	c.Gated, c.Func = true, kernels.SiLU
 	c.EmbedScale, c.ResidualScale, c.LogitScale = 1, 1, 1
+	if c.KeyDim > 0 {
+		c.AttnScale = rsqrt(c.KeyDim)
+	}
 	if m.Has(m.key("attention.layer_norm_rms_epsilon")) {
 		c.NormEps = m.float("attention.layer_norm_rms_epsilon", 1e-5)
 	} else {
@@ -196,6 +207,9 @@ func (c *Config) checkDims() error {
 	}
 	if c.NHeads%c.NKVHeads != 0 {
 		return fault.New(fault.BadFile, "model: ", c.NHeads, " heads are no multiple of ", c.NKVHeads, " kv heads")
+	}
+	if c.NHeads/c.NKVHeads > kernels.MaxGroup || max(c.KeyDim, c.ValueDim) > kernels.MaxHeadDim || c.KeyDim%4 != 0 || c.ValueDim%4 != 0 {
+		return fault.New(fault.UnsupportedArch, "model: ", c.NHeads, " heads of ", c.KeyDim, " and ", c.ValueDim, " values over ", c.NKVHeads, " kv heads are beyond the attention kernels")
 	}
 	if c.NHeads*max(c.KeyDim, c.ValueDim) > 4*maxDim {
 		return fault.New(fault.BadFile, "model: ", c.NHeads, " heads of ", max(c.KeyDim, c.ValueDim), " values are too wide")
@@ -234,5 +248,5 @@ func (c *Config) KVValueDim() int { return c.NKVHeads * c.ValueDim }
 // AttnDim is the width of all attended values together.
 func (c *Config) AttnDim() int { return c.NHeads * c.ValueDim }
 
-// qkvDim is the width of the buffer that holds a token's query, key and value.
-func (c *Config) qkvDim() int { return c.QueryDim() + c.KVKeyDim() + c.KVValueDim() }
+// QKVDim is the width of the buffer that holds a token's query, key and value.
+func (c *Config) QKVDim() int { return c.QueryDim() + c.KVKeyDim() + c.KVValueDim() }

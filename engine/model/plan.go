@@ -65,9 +65,9 @@ func (p *Planner) FirstQuery(tape *kernels.Tape, n int) error {
 	b := &p.Weights.Blocks[0]
 	in := p.normed(b.AttnNorm, p.Work.H)
 	if b.AttnQKV != nil {
-		p.linear(b.AttnQKV, in, p.Work.QKV, c.qkvDim(), false, 1)
+		p.linear(b.AttnQKV, in, p.Work.QKV, c.QKVDim(), false, 1)
 	} else {
-		p.linear(b.AttnQ, in, p.Work.QKV, c.qkvDim(), false, 1)
+		p.linear(b.AttnQ, in, p.Work.QKV, c.QKVDim(), false, 1)
 	}
 	return p.err
 }
@@ -126,7 +126,7 @@ func (p *Planner) actsOf(at kernels.Addr, k int) *input { return &input{at: at, 
 // attention adds the attention half of a block to X.
 func (p *Planner) attention(b *Block, layer int, in *input) {
 	c, w := p.Weights.Config, p.Work
-	stride := c.qkvDim()
+	stride := c.QKVDim()
 	q := w.QKV
 	k := q + floats(c.QueryDim())
 	v := k + floats(c.KVKeyDim())
@@ -164,7 +164,7 @@ func (p *Planner) queryKeyNorm(norm *Norm, at kernels.Addr, heads int) {
 	if c.QKNormFull {
 		rows, dim = 1, heads*c.KeyDim
 	}
-	p.norm(norm, at, at, rows, dim, c.qkvDim())
+	p.norm(norm, at, at, rows, dim, c.QKVDim())
 }
 
 // feedForward adds the feed-forward half of a block to X.

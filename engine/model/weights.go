@@ -102,7 +102,7 @@ func (r *weightReader) block(b *Block, c *Config, p string) {
 	b.AttnNorm = r.optionalNorm(p+"attn_norm", c.Dim)
 	b.AttnNorm2 = r.optionalNorm(p+"attn_norm_2", c.Dim)
 	if hasTensor(r.f, p+"attn_qkv.weight") {
-		b.AttnQKV = r.linear(p+"attn_qkv", c.qkvDim(), c.Dim)
+		b.AttnQKV = r.linear(p+"attn_qkv", c.QKVDim(), c.Dim)
 	} else {
 		b.AttnQ = r.linear(p+"attn_q", c.QueryDim(), c.Dim)
 		b.AttnK = r.linear(p+"attn_k", c.KVKeyDim(), c.Dim)

@@ -40,7 +40,7 @@ func NewWork(mem *kernels.Memory, w *Weights, q8Zero, n, logitRows int) (*Work, 
 		floats int
 	}{
 		{&work.IDs, n}, {&work.Positions, n}, {&work.X, n * c.Dim}, {&work.H, n * c.Dim}, {&work.H2, n * c.Dim},
-		{&work.QKV, n * c.qkvDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
+		{&work.QKV, n * c.QKVDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
 		{&work.Tmp, n * c.Dim}, {&work.LoRA, n * MaxRank}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
 	} {
 		if err := work.alloc(mem, b.at, 4*b.floats); err != nil {
