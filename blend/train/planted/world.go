@@ -13,8 +13,8 @@ const (
 	nWords      = nTopics * wordsPer
 	nKeys       = 16
 	nValues     = 8
-	queryWords  = 4
-	ownShare    = 0.55 // how often a word of a query is of the query's topic
+	queryWords  = 3
+	ownShare    = 0.6 // how often a word of a query is of the query's topic
 	firstWord   = 1
 	firstKey    = firstWord + nWords
 	firstValue  = firstKey + nKeys
