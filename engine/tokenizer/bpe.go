@@ -22,7 +22,7 @@ type merge struct {
 
 func pairKey(left, right int32) uint64 { return uint64(uint32(left))<<32 | uint64(uint32(right)) }
 
-func (t *Tokenizer) readBPE(md Metadata, pre preTokenizer) error {
+func (t *Tokenizer) readBPE(md Metadata, pre *preTokenizer) error {
 	merges, err := md.Strings(keyMerges)
 	if err != nil {
 		return err
@@ -42,7 +42,6 @@ func (t *Tokenizer) readBPE(md Metadata, pre preTokenizer) error {
 			return err
 		}
 	}
-	t.dropSpecials()
 	if !pre.ignoreMerges {
 		t.ids = nil // Encode looks nothing up by text
 	}
@@ -126,7 +125,7 @@ func (e *encoder) wholeWord(word string) bool {
 	for i := range len(word) {
 		e.buf = utf8.AppendRune(e.buf, byteRune(word[i]))
 	}
-	id, ok := e.t.ids[string(e.buf)]
+	id, ok := e.t.plain(e.buf)
 	if ok {
 		e.out = append(e.out, id)
 	}

@@ -1,7 +1,5 @@
 package tokenizer
 
-import "strings"
-
 // Add says whether Encode adds a token that the text does not have.
 type Add uint8
 
@@ -63,13 +61,13 @@ type encoder struct {
 
 // fragments cuts special tokens out of text and encodes what lies between.
 func (e *encoder) fragments(text string, parseSpecial bool) {
-	specials := &e.t.user
+	specials := e.t.user
 	if parseSpecial {
-		specials = &e.t.all
+		specials = e.t.all
 	}
 	first := true // at the start of the text or after a special token
 	for len(text) > 0 {
-		start, end, id := specials.find(text)
+		start, end, id := specials.first(text)
 		if start > 0 {
 			e.plain(text[:start], first)
 			first = false
@@ -81,7 +79,7 @@ func (e *encoder) fragments(text string, parseSpecial bool) {
 		e.out = append(e.out, id)
 		first = true
 		if e.t.rstrip != nil && e.t.rstrip[id] {
-			text = strings.TrimLeft(text, " \t\n\v\f\r")
+			text = text[tail(text, 0, " \t\n\v\f\r"):]
 		}
 	}
 }

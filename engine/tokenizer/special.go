@@ -11,7 +11,7 @@ import (
 type specials struct {
 	bos, eos, eot, eom, unk, sep, pad int32
 	addBOS, addEOS                    bool
-	end                               []int32 // sorted: every id that ends generation
+	end                               []int32 // every id that ends generation
 }
 
 // The names below are llama.cpp's lists: files rarely say in metadata which
@@ -100,9 +100,13 @@ func (v *vocab) endIDs(s *specials) []int32 {
 		ids = append(ids, v.firstControl([]string{name}))
 	}
 	drop := v.notReallyEnd()
-	ids = slices.DeleteFunc(ids, func(id int32) bool { return id < 0 || slices.Contains(drop, id) })
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	var end []int32
+	for _, id := range ids {
+		if id >= 0 && !slices.Contains(drop, id) && !slices.Contains(end, id) {
+			end = append(end, id)
+		}
+	}
+	return end
 }
 
 // notReallyEnd names the exceptions: <|end|> only separates messages where
@@ -125,7 +129,7 @@ func (v *vocab) notReallyEnd() []int32 {
 
 // specialTries builds the look-ups of what Encode cuts out of a text: always the
 // user-defined tokens, and with ParseSpecial control and unknown tokens too.
-func specialTries(v *vocab) (user, all trie, err error) {
+func specialTries(v *vocab) (user, all *trie, err error) {
 	var userIDs, allIDs []int32
 	for id, typ := range v.types {
 		switch typ {
@@ -136,7 +140,7 @@ func specialTries(v *vocab) (user, all trie, err error) {
 			continue
 		}
 		if n := len(v.tokens[id]); n > maxSpecialBytes {
-			return trie{}, trie{}, fault.New(fault.BadFile, "tokenizer: special token ", id, " is ", n, " bytes long, at most ", maxSpecialBytes)
+			return nil, nil, fault.New(fault.BadFile, "tokenizer: special token ", id, " is ", n, " bytes long, at most ", maxSpecialBytes)
 		}
 		allIDs = append(allIDs, int32(id))
 	}
@@ -146,8 +150,16 @@ func specialTries(v *vocab) (user, all trie, err error) {
 // stripsRight reports whether white space after a special token is dropped. No
 // metadata says so; llama.cpp goes by the model's name, and so do we.
 func stripsRight(name string) bool {
-	name = strings.ToLower(name)
-	return strings.Contains(name, "phi-3") || strings.Contains(name, "phi3")
+	for i := range name {
+		rest := name[i:]
+		if len(rest) >= 3 && rest[0]|0x20 == 'p' && rest[1]|0x20 == 'h' && rest[2]|0x20 == 'i' {
+			rest = strings.TrimPrefix(rest[3:], "-")
+			if strings.HasPrefix(rest, "3") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // keepsRight lists the special tokens of phi-3 that do not strip.

@@ -1,18 +1,16 @@
 package tokenizer
 
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // oneNewline isolates [\r\n].
 func oneNewline(s string) int {
 	if s[0] == '\r' || s[0] == '\n' {
 		return 1
 	}
-	if i := strings.IndexAny(s, "\r\n"); i > 0 {
-		return i
+	for i := range len(s) {
+		if s[i] == '\r' || s[i] == '\n' {
+			return i
+		}
 	}
 	return len(s)
 }
@@ -41,8 +39,13 @@ func deepseekSymbols(s string) int {
 
 // trailingSpace isolates \s+$.
 func trailingSpace(s string) int {
-	if n := len(strings.TrimRightFunc(s, unicode.IsSpace)); n > 0 {
-		return n
+	end := len(s)
+	for end > 0 {
+		r, n := utf8.DecodeLastRuneInString(s[:end])
+		if classify(r)&space == 0 {
+			return end
+		}
+		end -= n
 	}
 	return len(s)
 }

@@ -1,7 +1,7 @@
 package tokenizer
 
 import (
-	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -38,9 +38,8 @@ func (t *Tokenizer) readSPM(md Metadata) error {
 	for b := range t.byteID {
 		t.byteID[b] = t.findByte(byte(b))
 	}
-	t.dropSpecials()
 	t.spm = spmRules{ranks: rankScores(scores), longest: t.longest(), perWord: true}
-	for text := range t.ids {
+	for _, text := range t.tokens {
 		t.spm.perWord = t.spm.perWord && !spansWords(text)
 	}
 	return nil
@@ -55,40 +54,41 @@ func (t *Tokenizer) findByte(b byte) int32 {
 	return t.find(string([]byte{b}))
 }
 
-// rankScores turns scores into ranks: the highest score is 0.
+// rankScores turns scores into ranks: the highest score is 0. It sorts with the
+// heap that merging uses.
 func rankScores(scores []float32) []uint32 {
-	order := make([]int32, len(scores))
-	for i := range order {
-		order[i] = int32(i)
+	order := make([]uint64, len(scores))
+	for id, score := range scores {
+		order[id] = uint64(descending(score))<<32 | uint64(id)
 	}
-	slices.SortFunc(order, func(a, b int32) int {
-		switch sa, sb := scores[a], scores[b]; {
-		case sa > sb:
-			return -1
-		case sa < sb:
-			return 1
-		}
-		return 0
-	})
+	heapify(order)
 	ranks := make([]uint32, len(scores))
-	rank := uint32(0)
-	for i, id := range order {
-		if i > 0 && scores[id] != scores[order[i-1]] {
-			rank++
+	rank, last := uint32(0), order[0]>>32
+	for len(order) > 0 {
+		var top uint64
+		top, order = pop(order)
+		if top>>32 != last {
+			rank, last = rank+1, top>>32
 		}
-		ranks[id] = rank
+		ranks[uint32(top)] = rank
 	}
 	return ranks
 }
 
+// descending maps scores to integers of the opposite order.
+func descending(score float32) uint32 {
+	bits := math.Float32bits(score + 0) // -0 becomes 0
+	if bits>>31 == 0 {
+		bits |= 1 << 31
+	} else {
+		bits = ^bits
+	}
+	return ^bits
+}
+
 // spansWords reports whether a space mark follows another character in text.
 func spansWords(text string) bool {
-	for i := strings.LastIndex(text, spaceMark); i > 0; i = strings.LastIndex(text[:i], spaceMark) {
-		if !strings.HasSuffix(text[:i], spaceMark) {
-			return true
-		}
-	}
-	return false
+	return wordEnd([]byte(text)) < len(text)
 }
 
 type spmRanker Tokenizer
@@ -99,7 +99,7 @@ func (t *spmRanker) rank(word []byte, left, right *symbol) (uint32, int32) {
 	if int(right.end-left.start) > t.spm.longest {
 		return noRank, -1
 	}
-	id, ok := t.ids[string(word[left.start:right.end])]
+	id, ok := t.plain(word[left.start:right.end])
 	if !ok {
 		return noRank, -1
 	}
@@ -134,15 +134,22 @@ func (e *encoder) spm(text string, prefix bool) {
 
 // wordEnd returns where the first space mark after another character begins.
 func wordEnd(text []byte) int {
-	mark := []byte(spaceMark)
-	i := 0
-	for bytes.HasPrefix(text[i:], mark) {
-		i += len(mark)
-	}
-	if j := bytes.Index(text[i:], mark); j >= 0 {
-		return i + j
+	inside := false // past the marks that begin a word
+	for i := 0; i < len(text); i++ {
+		switch {
+		case !isMark(text[i:]):
+			inside = true
+		case inside:
+			return i
+		default:
+			i += len(spaceMark) - 1
+		}
 	}
 	return len(text)
+}
+
+func isMark(text []byte) bool {
+	return len(text) >= 3 && text[0] == spaceMark[0] && text[1] == spaceMark[1] && text[2] == spaceMark[2]
 }
 
 func (e *encoder) spmWord(word []byte) {
@@ -164,7 +171,7 @@ func (e *encoder) spmSymbol(s *symbol) {
 	text := e.m.word[s.start:s.end]
 	id, ok := s.id, s.id >= 0
 	if !ok {
-		id, ok = e.t.ids[string(text)]
+		id, ok = e.t.plain(text)
 	}
 	if ok {
 		e.out = append(e.out, id)

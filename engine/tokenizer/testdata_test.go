@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"pastel/engine/gguf"
@@ -64,14 +65,25 @@ func newTokenizer(t testing.TB, md Metadata) *Tokenizer {
 // Face vocabulary there.
 func load(t testing.TB, name string) *Tokenizer {
 	t.Helper()
+	if tok, ok := loaded.Load(name); ok {
+		return tok.(*Tokenizer)
+	}
+	var md Metadata
 	switch name {
 	case "qwen2":
-		return newTokenizer(t, qwen2Metadata(t))
+		md = qwen2Metadata(t)
 	case "minueza":
-		return newTokenizer(t, minuezaMetadata(t))
+		md = minuezaMetadata(t)
+	default:
+		md = readMetadata(t, readTestdata(t, name+".gguf.gz"))
 	}
-	return newTokenizer(t, readMetadata(t, readTestdata(t, name+".gguf.gz")))
+	tok := newTokenizer(t, md)
+	loaded.Store(name, tok)
+	return tok
 }
+
+// loaded keeps the tokenizers that tests share; they are immutable.
+var loaded sync.Map
 
 // fields is Metadata made by a test.
 type fields map[string]any

@@ -21,7 +21,7 @@ type Tokenizer struct {
 	kind kind
 	vocab
 	specials
-	user, all   trie       // see specialTries
+	user, all   *trie      // see specialTries
 	rstrip      []bool     // by id; nil when no special token strips
 	spacePrefix bool       // text that begins, or follows a special token, gets a space
 	byteID      [256]int32 // the token of one byte, or -1
@@ -60,7 +60,7 @@ func build(md Metadata, k kind, def specials) (*Tokenizer, error) {
 		return nil, err
 	}
 	t := &Tokenizer{kind: k, vocab: v}
-	var pre preTokenizer
+	var pre *preTokenizer
 	if k == kindBPE {
 		if pre, err = readPreTokenizer(md); err != nil {
 			return nil, err
@@ -79,7 +79,7 @@ func build(md Metadata, k kind, def specials) (*Tokenizer, error) {
 	return t, t.readFlags(md)
 }
 
-func (t *Tokenizer) readRules(md Metadata, pre preTokenizer) error {
+func (t *Tokenizer) readRules(md Metadata, pre *preTokenizer) error {
 	switch t.kind {
 	case kindSPM:
 		return t.readSPM(md)
@@ -139,11 +139,10 @@ func (t *Tokenizer) IsControl(id int32) bool {
 
 // IsEndOfGeneration reports whether a model that emits id has finished.
 func (t *Tokenizer) IsEndOfGeneration(id int32) bool {
-	_, ok := slices.BinarySearch(t.end, id)
-	return ok
+	return slices.Contains(t.end, id)
 }
 
-// EndOfGeneration returns all ids for which IsEndOfGeneration holds, sorted. The
+// EndOfGeneration returns all ids for which IsEndOfGeneration holds. The
 // caller must not change it.
 func (t *Tokenizer) EndOfGeneration() []int32 { return t.end }
 

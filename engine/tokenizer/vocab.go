@@ -28,7 +28,7 @@ const (
 type vocab struct {
 	tokens []string
 	types  []uint8
-	ids    map[string]int32 // by text; see dropSpecials
+	ids    map[string]int32 // by text
 }
 
 // readVocab reads tokens and types and checks that they agree.
@@ -95,21 +95,25 @@ func (v *vocab) find(text string) int32 {
 	return -1
 }
 
-// dropSpecials leaves in ids only what plain text may become: a text must not
-// turn into a control token because its letters happen to merge into one.
-func (v *vocab) dropSpecials() {
-	for id, typ := range v.types {
-		if typ == typeControl || typ == typeUnknown || typ == typeByte {
-			delete(v.ids, v.tokens[id])
-		}
-	}
+// plain returns the token that plain text may become: a text must not turn into a
+// control token because its letters happen to merge into one.
+func (v *vocab) plain(text []byte) (id int32, ok bool) {
+	id, ok = v.ids[string(text)]
+	return id, ok && v.isPlain(id)
+}
+
+func (v *vocab) isPlain(id int32) bool {
+	typ := v.types[id]
+	return typ != typeControl && typ != typeUnknown && typ != typeByte
 }
 
 // longest is the length in bytes of the longest token that plain text may become.
 func (v *vocab) longest() int {
 	n := 0
-	for text := range v.ids {
-		n = max(n, len(text))
+	for id, text := range v.tokens {
+		if v.isPlain(int32(id)) {
+			n = max(n, len(text))
+		}
 	}
 	return n
 }

@@ -19,7 +19,6 @@ func (t *Tokenizer) readWPM(md Metadata) error {
 		t.wpm.base = readBases()
 	}
 	t.addEOS = r.bool(keyAddSEP, true)
-	t.dropSpecials()
 	t.wpm.longest = t.longest()
 	return r.err
 }
@@ -118,7 +117,7 @@ func (e *encoder) endWord() {
 
 func (e *encoder) longestToken(word []byte) (n int, id int32) {
 	for n = min(len(word), e.t.wpm.longest); n > 0; n-- {
-		if id, ok := e.t.ids[string(word[:n])]; ok {
+		if id, ok := e.t.plain(word[:n]); ok {
 			return n, id
 		}
 	}
