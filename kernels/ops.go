@@ -30,6 +30,7 @@ const (
 	SiLU Nonlinearity = iota
 	GELU
 	ReLU2
+	Sigmoid
 )
 
 // Embed gathers rows of a packed table: Dst[t] = Scale · table[IDs[t]].
@@ -137,11 +138,21 @@ func (o *operands) layerNorm() (e LayerNorm) {
 // Shapes: X [N, XStride] of which K columns are read (K a multiple of 32); Dst ActLayout(K, Sub).Bytes(N).
 // Zero:   the integer bias of the weights it will meet; the tiles' start values are −Zero·Σx.
 // Sub:    columns per start value and sum, 32 or 16.
+// Narrow: 1 makes every token a tile of its own, as ExpertMatmul wants.
 // Rounding: x·(127/max|x|) to nearest even; d = max|x|/127; an all-zero block has d = 0.
 type Quantize struct {
 	Dst, X        Addr
 	N, K, XStride int
 	Zero, Sub     int
+	Narrow        int
+}
+
+// width is the width of the tile that starts at token t.
+func (o Quantize) width(t int) int {
+	if o.Narrow != 0 {
+		return 1
+	}
+	return TileWidth(o.N - t)
 }
 
 func (o Quantize) record(r *record) Code {
@@ -152,12 +163,13 @@ func (o Quantize) record(r *record) Code {
 	r.int(o.XStride)
 	r.int(o.Zero)
 	r.int(o.Sub)
+	r.int(o.Narrow)
 	return CodeQuantize
 }
 
 func (o *operands) quantize() (e Quantize) {
 	e.Dst, e.X = o.addr(), o.addr()
-	e.N, e.K, e.XStride, e.Zero, e.Sub = o.int(), o.int(), o.int(), o.int(), o.int()
+	e.N, e.K, e.XStride, e.Zero, e.Sub, e.Narrow = o.int(), o.int(), o.int(), o.int(), o.int(), o.int()
 	return e
 }
 

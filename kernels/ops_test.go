@@ -288,3 +288,39 @@ func (b *bench) attention(kind kernels.KVType, n, heads, kv, key, value, past, w
 	b.want("values", values, vl.Bytes()/4, 0)
 	b.want("y", dst, n*heads*value, 2e-5)
 }
+
+// TestExpertsAgree runs the operations of a mixture of experts.
+func TestExpertsAgree(t *testing.T) {
+	w := newWasmExec(t)
+	for _, f := range []kernels.Format{kernels.F32, kernels.Q8_0, kernels.Q4_0, kernels.Q5_1} {
+		for _, n := range []int{1, 3, 7} {
+			t.Run(fmt.Sprintf("%s/n=%d", f, n), func(t *testing.T) {
+				check(t, w, func(b *bench) { b.experts(f, n, 5, 2) })
+			})
+		}
+	}
+}
+
+// experts routes n tokens and multiplies them with their experts' matrices.
+func (b *bench) experts(f kernels.Format, n, experts, used int) {
+	const rows, k = 12, 64
+	scores, bias := b.floats(n*experts), b.floats(experts)
+	ids, weights := b.alloc(4*n*used), b.alloc(4*n*used)
+	b.add(kernels.Route{IDs: ids, Weights: weights, X: scores, Bias: bias, N: n, Experts: experts, Used: used, Sigmoid: n % 2, Normalise: 1, Scale: 2})
+	b.want("ids", ids, n*used, 0)
+	b.rel("weights", weights, n*used, 3e-6, 1e-3)
+	x := b.floats(n * k)
+	y := b.floats(n * used * rows)
+	op := kernels.ExpertMatmul{Dst: y, X: x, N: n, Rows: experts * rows, K: k, XStride: k, DstStride: rows, Format: f, Scale: 1,
+		Zero: f.Zero(0), Sub: f.Sub(), IDs: ids, Used: used, ExpertRows: rows}
+	op.W = b.weights(f, op.Rows, k, op.Zero)
+	if f.Quantised() {
+		op.X, op.Act = b.alloc(kernels.ActLayout{K: k, Sub: op.Sub}.Bytes(n)), kernels.ActQ8
+		b.add(kernels.Quantize{Dst: op.X, X: x, N: n, K: k, XStride: k, Zero: op.Zero, Sub: op.Sub, Narrow: 1})
+	}
+	b.add(op)
+	b.want("y", y, n*used*rows, 1e-3)
+	sum := b.floats(n * rows)
+	b.add(kernels.ExpertSum{Dst: sum, X: y, Weights: weights, N: n, Used: used, Dim: rows, Scale: 0.5})
+	b.want("sum", sum, n*rows, 2e-3)
+}

@@ -58,6 +58,12 @@ func (x *Reference) run(m *Memory, code Code, o *operands) {
 		pack(m, o.pack())
 	case CodeAxpy:
 		axpy(m, o.axpy())
+	case CodeRoute:
+		route(m, o.route())
+	case CodeExpertMatmul:
+		x.expertMatmul(m, o.expertMatmul())
+	case CodeExpertSum:
+		expertSum(m, o.expertSum())
 	default:
 		panic("kernels: unknown operation " + code.String())
 	}
@@ -128,7 +134,7 @@ func forRows(m *Memory, dst, x Addr, n, rows, dim, dstStride, xStride int, f fun
 func quantize(m *Memory, e Quantize) {
 	layout := ActLayout{K: e.K, Sub: e.Sub}
 	for t := 0; t < e.N; {
-		width := TileWidth(e.N - t)
+		width := e.width(t)
 		tile := m.Bytes(e.Dst+Addr(t*layout.TokenBytes()), width*layout.TokenBytes())
 		for u := range width {
 			quantizeToken(layout, tile, m.F32(e.X+Addr(4*(t+u)*e.XStride), e.K), width, u, e.Zero)
@@ -289,6 +295,8 @@ func nonlinear(f Nonlinearity, v float32) float32 {
 		return float32(0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*x*(1+0.044715*x*x))))
 	case ReLU2:
 		return float32(math.Max(x, 0) * math.Max(x, 0))
+	case Sigmoid:
+		return float32(1 / (1 + math.Exp(-x)))
 	}
 	panic("kernels: unknown nonlinearity")
 }

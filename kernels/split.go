@@ -18,7 +18,12 @@ func (o RMSNorm) split() (units, grain int)   { return o.N * o.Rows, 1 }
 func (o LayerNorm) split() (units, grain int) { return o.N * o.Rows, 1 }
 
 // A unit of Quantize is one tile of tokens.
-func (o Quantize) split() (units, grain int) { return tiles(o.N), 1 }
+func (o Quantize) split() (units, grain int) {
+	if o.Narrow != 0 {
+		return o.N, 1
+	}
+	return tiles(o.N), 1
+}
 
 // A unit of Matmul is one group of four rows, for all tokens.
 func (o Matmul) split() (units, grain int) {

@@ -35,12 +35,15 @@ const (
 	CodeArgmax
 	CodePack
 	CodeAxpy
+	CodeRoute
+	CodeExpertMatmul
+	CodeExpertSum
 	nCodes
 )
 
 var codeNames = [nCodes]string{
 	"none", "embed", "rmsnorm", "layernorm", "quantize", "matmul", "rope", "storek", "storev",
-	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "axpy",
+	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "axpy", "route", "expertmatmul", "expertsum",
 }
 
 func (c Code) String() string {

@@ -79,9 +79,10 @@ func (b *builder) nonlinear(f *simd128.Func, which simd128.I32) func(x simd128.F
 	y := f.F32x4Var("y")
 	return func(x simd128.F32x4) simd128.F32x4 {
 		f.Switch(which, []func(){
-			kernels.SiLU:  func() { y.Set(x.Mul(sigmoid4(f, x))) },
-			kernels.GELU:  func() { y.Set(gelu4(f, x)) },
-			kernels.ReLU2: func() { r := x.Max(f.F32x4(0)).Let("r"); y.Set(r.Mul(r)) },
+			kernels.SiLU:    func() { y.Set(x.Mul(sigmoid4(f, x))) },
+			kernels.GELU:    func() { y.Set(gelu4(f, x)) },
+			kernels.ReLU2:   func() { r := x.Max(f.F32x4(0)).Let("r"); y.Set(r.Mul(r)) },
+			kernels.Sigmoid: func() { y.Set(sigmoid4(f, x)) },
 		}, func() { f.Unreachable() })
 		return y
 	}

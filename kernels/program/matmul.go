@@ -39,12 +39,7 @@ func (b *builder) matmul() *simd128.Func {
 	table := b.tileTable()
 	f, r, start, end := b.unitsFunc("matmul", kernels.Matmul{})
 	n, x, dst := r.i32("N"), r.i32("X"), r.i32("Dst")
-	xBytes := f.I32Var("x_bytes") // bytes of activations per token
-	f.IfElse(r.i32("Act"), func() {
-		nb := r.i32("K").ShrUI(5)
-		subs := f.I32(32).DivU(r.i32("Sub"))
-		xBytes.Set(nb.Mul(subs.ShlI(3).AddI(kernels.BlockK + 4)))
-	}, func() { xBytes.Set(r.i32("XStride").ShlI(2)) })
+	xBytes := b.tokenBytes(f, r)
 	dstBytes := r.i32("DstStride").ShlI(2).Let("dst_bytes")
 	base := r.i32("Format").Mul(f.I32(int32(len(kernels.TileWidths)))).Let("slots")
 	t, width, which := f.I32Var("t"), f.I32Var("width"), f.I32Var("which")
@@ -55,6 +50,17 @@ func (b *builder) matmul() *simd128.Func {
 		t.Set(t.Add(width))
 	})
 	return f
+}
+
+// tokenBytes is the size of one token's activations in bytes.
+func (b *builder) tokenBytes(f *simd128.Func, r *record) simd128.I32 {
+	bytes := f.I32Var("x_bytes")
+	f.IfElse(r.i32("Act"), func() {
+		nb := r.i32("K").ShrUI(5)
+		subs := f.I32(32).DivU(r.i32("Sub"))
+		bytes.Set(nb.Mul(subs.ShlI(3).AddI(kernels.BlockK + 4)))
+	}, func() { bytes.Set(r.i32("XStride").ShlI(2)) })
+	return bytes
 }
 
 // pickWidth sets width to kernels.TileWidth(left) and which to its index.
@@ -79,6 +85,9 @@ var tileSignature = simd128.Signature{Params: []simd128.Type{
 // tileTable emits the tile functions of every format and width and the table
 // of them, indexed by format·len(TileWidths) + index of the width.
 func (b *builder) tileTable() *simd128.Table {
+	if b.tiles != nil {
+		return b.tiles
+	}
 	var funcs []*simd128.Func
 	none := b.m.Func("matmul_none")
 	for range tileSignature.Params {
@@ -94,7 +103,8 @@ func (b *builder) tileTable() *simd128.Table {
 			}
 		}
 	}
-	return b.m.Table(funcs...)
+	b.tiles = b.m.Table(funcs...)
+	return b.tiles
 }
 
 // tileEmitter returns the body of a format's inner loop.

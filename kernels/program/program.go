@@ -50,6 +50,7 @@ func module(fl Flavour) (*simd128.Module, error) {
 type builder struct {
 	m       *simd128.Module
 	scratch *simd128.Global // address of this thread's scratch
+	tiles   *simd128.Table  // tile functions, once emitted
 }
 
 // operation is a function working on units start..end of a record.
@@ -78,6 +79,9 @@ func (b *builder) operations() []operation {
 		{kernels.CodeArgmax, b.argmax()},
 		{kernels.CodePack, b.pack()},
 		{kernels.CodeAxpy, b.axpy()},
+		{kernels.CodeRoute, b.route()},
+		{kernels.CodeExpertMatmul, b.expertMatmul()},
+		{kernels.CodeExpertSum, b.expertSum()},
 	}
 }
 

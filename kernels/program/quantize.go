@@ -18,8 +18,10 @@ func (b *builder) quantize() *simd128.Func {
 	tokenBytes := nb.Mul(subs.ShlI(3).AddI(kernels.BlockK + 4)).Let("token_bytes")
 	t, tile, width, which := f.I32Var("t"), f.I32Var("tile"), f.I32Var("width"), f.I32Var("which")
 	u := f.I32Var("u")
+	narrow := r.i32("Narrow")
 	f.While(func() simd128.I32 { return t.LtS(n) }, func() {
 		b.pickWidth(f, n.Sub(t), width, which)
+		f.If(narrow, func() { width.Set(f.I32(1)) })
 		f.If(tile.GeS(start).And(tile.LtS(end)), func() {
 			f.For(u, f.I32(0), width, 1, func() {
 				f.Call(token, r.base, x.Add(t.Add(u).Mul(xStride)), dst.Add(t.Mul(tokenBytes)), width, u, nb, subs)
