@@ -65,6 +65,7 @@ func allCases() []testCase {
 			c.matrices(f)
 		}
 	}
+	c.mixtures()
 	for _, k := range []int{1, 2, 3, 5, 17, 33, 77} {
 		c.add(func(b *bench) { b.matmulCase(kernels.F32, 7, 6, k) }, "matmul/F32/k=%d", k)
 	}
@@ -289,14 +290,11 @@ func (b *bench) attention(kind kernels.KVType, n, heads, kv, key, value, past, w
 	b.want("y", dst, n*heads*value, 2e-5)
 }
 
-// TestExpertsAgree runs the operations of a mixture of experts.
-func TestExpertsAgree(t *testing.T) {
-	w := newWasmExec(t)
+// mixtures adds the operations of a mixture of experts.
+func (t *table) mixtures() {
 	for _, f := range []kernels.Format{kernels.F32, kernels.Q8_0, kernels.Q4_0, kernels.Q5_1} {
 		for _, n := range []int{1, 3, 7} {
-			t.Run(fmt.Sprintf("%s/n=%d", f, n), func(t *testing.T) {
-				check(t, w, func(b *bench) { b.experts(f, n, 5, 2) })
-			})
+			t.add(func(b *bench) { b.experts(f, n, 5, 2) }, "experts/%s/n=%d", f, n)
 		}
 	}
 }
@@ -312,8 +310,8 @@ func (b *bench) experts(f kernels.Format, n, experts, used int) {
 	x := b.floats(n * k)
 	y := b.floats(n * used * rows)
 	op := kernels.ExpertMatmul{Dst: y, X: x, N: n, Rows: experts * rows, K: k, XStride: k, DstStride: rows, Format: f, Scale: 1,
-		Zero: f.Zero(0), Sub: f.Sub(), IDs: ids, Used: used, ExpertRows: rows}
-	op.W = b.weights(f, op.Rows, k, op.Zero)
+		Zero: f.Zero(b.q8), Sub: f.Sub(), IDs: ids, Used: used, ExpertRows: rows}
+	op.W = b.weights(f, op.Rows, k)
 	if f.Quantised() {
 		op.X, op.Act = b.alloc(kernels.ActLayout{K: k, Sub: op.Sub}.Bytes(n)), kernels.ActQ8
 		b.add(kernels.Quantize{Dst: op.X, X: x, N: n, K: k, XStride: k, Zero: op.Zero, Sub: op.Sub, Narrow: 1})
