@@ -73,6 +73,8 @@ func (b *builder) help(walk *simd128.Func) {
 	c := f.ParamI32("control")
 	seen, now := f.I32Var("seen"), f.I32Var("now")
 	seen.Set(c.AtomicLoadI32(kernels.ControlJob))
+	// stop may have come before this helper did: then no job will follow.
+	f.If(c.AtomicLoadI32(kernels.ControlState), func() { f.Return() })
 	id := c.AtomicAdd(kernels.ControlArrived, f.I32(1)).AddI(1).Let("id")
 	f.SetGlobal(b.scratch, c.AddI(kernels.ControlScratch).Add(id.Mul(f.I32(kernels.ScratchBytes))))
 	f.Loop(func(again simd128.Label) {
