@@ -50,7 +50,7 @@ func (d *Dispatcher) Step(id uint32) []byte {
 		if err != nil {
 			return nil, err
 		}
-		return s.step(d.config.NowMs)
+		return s.step(d)
 	})
 }
 
@@ -100,6 +100,8 @@ func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
 	case *protocol.Discard:
 		d.stream.discard()
 		return ok, nil
+	case *protocol.Unload:
+		return ok, d.unloadAdapter(m.ID)
 	case *protocol.Info:
 		return d.info()
 	case *protocol.Stats:

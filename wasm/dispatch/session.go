@@ -8,7 +8,8 @@ import (
 
 // A session is an engine session and the generation that runs in it.
 type session struct {
-	engine *engine.Session
+	engine     *engine.Session
+	generation *generation // nil when none runs
 }
 
 func (d *Dispatcher) session(id uint32) (*session, error) {
@@ -61,6 +62,9 @@ func (d *Dispatcher) truncate(m *protocol.Truncate) (protocol.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.generation != nil {
+		return nil, fault.New(fault.BadRequest, "dispatch: session ", m.Session, " is generating")
+	}
 	if int(m.Length) > s.engine.Len() {
 		return nil, fault.New(fault.BadRequest, "dispatch: cannot truncate ", s.engine.Len(), " tokens to ", m.Length)
 	}
@@ -76,6 +80,12 @@ func (d *Dispatcher) logits(m *protocol.Logits) (protocol.Message, error) {
 	}
 	if len(m.Tokens) == 0 {
 		return nil, fault.New(fault.BadRequest, "dispatch: logits of no tokens")
+	}
+	if s.generation != nil {
+		return nil, fault.New(fault.BadRequest, "dispatch: session ", m.Session, " is generating")
+	}
+	if err := s.engine.SetAdapters(active(m.Adapters)); err != nil {
+		return nil, err
 	}
 	s.engine.Truncate(0)
 	ids := signed(m.Tokens)

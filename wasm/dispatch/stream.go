@@ -8,35 +8,43 @@ import (
 
 // A stream is what is being loaded; the zero value is nothing.
 type stream struct {
-	kind   string
-	loader *engine.Loader // of a model
+	model   *engine.Loader
+	adapter *adapterStream
 }
 
 // open begins a stream. Opening a model frees the one there is, with its sessions:
 // two do not fit where one is large.
-func (d *Dispatcher) open(m *protocol.Open) error {
+func (d *Dispatcher) open(m *protocol.Open) (err error) {
 	d.stream.discard()
-	var sizes []uint64
-	for _, f := range m.Files {
-		sizes = append(sizes, f.Size)
-	}
 	switch {
-	case len(sizes) == 0:
+	case len(m.Files) == 0:
 		return fault.New(fault.BadRequest, "dispatch: no files to load")
 	case m.Kind == "model":
+		var sizes []uint64
+		for _, f := range m.Files {
+			sizes = append(sizes, f.Size)
+		}
 		d.unloadModel()
-		d.stream = stream{kind: m.Kind, loader: engine.NewLoader(d.config.Machine, sizes...)}
+		d.stream.model = engine.NewLoader(d.config.Machine, sizes...)
 		return nil
+	case m.Kind == "adapter":
+		d.stream.adapter, err = newAdapterStream(m)
+		return err
 	}
 	return fault.New(fault.BadRequest, "dispatch: cannot load a ", fault.Quote(m.Kind))
 }
 
 // write takes the next bytes of a file. After an error the stream is gone.
 func (s *stream) write(file int, p []byte) (n int, err error) {
-	if s.loader == nil {
+	switch {
+	case s.model != nil:
+		n, err = s.model.Write(file, p)
+	case s.adapter != nil:
+		n, err = s.adapter.write(file, p)
+	default:
 		return 0, fault.New(fault.BadRequest, "dispatch: bytes without an open stream")
 	}
-	if n, err = s.loader.Write(file, p); err != nil {
+	if err != nil {
 		s.discard()
 	}
 	return n, err
@@ -44,25 +52,29 @@ func (s *stream) write(file int, p []byte) (n int, err error) {
 
 // discard throws a half-written stream away.
 func (s *stream) discard() {
-	if s.loader != nil {
-		s.loader.Close()
+	if s.model != nil {
+		s.model.Close()
 	}
 	*s = stream{}
 }
 
 // finish ends the stream and installs what it loaded.
 func (d *Dispatcher) finish() (protocol.Message, error) {
-	if d.stream.loader == nil {
-		return nil, fault.New(fault.BadRequest, "dispatch: no open stream to finish")
+	s := d.stream
+	defer d.stream.discard()
+	switch {
+	case s.model != nil:
+		m, err := s.model.Finish()
+		if err != nil {
+			return nil, err
+		}
+		d.stream.model = nil
+		d.model = m
+		return d.info()
+	case s.adapter != nil:
+		return d.finishAdapter(s.adapter)
 	}
-	model, err := d.stream.loader.Finish()
-	if err != nil {
-		d.stream.discard()
-		return nil, err
-	}
-	d.stream = stream{}
-	d.model = model
-	return d.info()
+	return nil, fault.New(fault.BadRequest, "dispatch: no open stream to finish")
 }
 
 // unloadModel frees the model and its sessions.

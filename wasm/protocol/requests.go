@@ -109,6 +109,19 @@ type Generate struct {
 	Adapters     []Adapter
 	Logprobs     bool
 	TopLogprobs  uint32 // how many rivals to report with each token
+
+	TypicalP         float32 // 1 or 0: off
+	RepeatPenalty    float32 // 1 or 0: off
+	PresencePenalty  float32
+	FrequencyPenalty float32
+	RepeatLastN      int32 // tokens the penalties look back; 0: 64, negative: all
+	LogitBias        []Bias
+}
+
+// A Bias is added to a token's logit. Negative infinity forbids the token.
+type Bias struct {
+	Token uint32
+	Bias  float32
 }
 
 // Abort ends a session's generation: its next step is Done with "abort". Reply: OK.
@@ -203,6 +216,15 @@ func (m *Generate) fields(c *coder) {
 	c.adapters(&m.Adapters)
 	c.bool(&m.Logprobs)
 	c.u32(&m.TopLogprobs)
+	c.f32(&m.TypicalP)
+	c.f32(&m.RepeatPenalty)
+	c.f32(&m.PresencePenalty)
+	c.f32(&m.FrequencyPenalty)
+	c.i32(&m.RepeatLastN)
+	list(c, &m.LogitBias, 8, func(c *coder, b *Bias) {
+		c.u32(&b.Token)
+		c.f32(&b.Bias)
+	})
 }
 
 func (m *Abort) fields(c *coder) { c.u32(&m.Session) }
