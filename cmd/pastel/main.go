@@ -31,6 +31,7 @@ var commands = []command{
 	{"logits", "MODEL.gguf --tokens 1,2,3", "print the logits after some tokens", logitsCommand},
 	{"tokenize", "MODEL.gguf < TEXT", "turn text into token ids", tokenizeCommand},
 	{"detokenize", "MODEL.gguf < IDS", "turn token ids into text", detokenizeCommand},
+	{"render", "FILE.jinja < JSON", "run a chat template on a JSON context", renderCommand},
 	{"inspect", "FILE.gguf", "print a file's metadata and tensors", inspectCommand},
 }
 
