@@ -65,6 +65,8 @@ type Config struct {
 	LogitScale    float32 // factor of the logits
 	AttnSoftcap   float32
 	LogitSoftcap  float32
+
+	Experts ExpertConfig
 }
 
 // metadata reads numbers under the architecture's prefix and remembers the first error.

@@ -3,7 +3,6 @@ package model
 import (
 	"math"
 
-	"pastel/fault"
 	"pastel/kernels"
 )
 
@@ -15,22 +14,22 @@ var families = map[string]func(c *Config, m *metadata){
 	"llama": func(c *Config, m *metadata) {
 		c.RopeInterleaved = true
 		c.window(m.int("attention.sliding_window", 0, 1<<30), everyLayer)
-		refuseExperts(m)
+		c.experts(m, true)
 	},
 	"smollm3": func(c *Config, m *metadata) {
 		c.RopeInterleaved = true
 		c.noRope(lastOf(4))
 	},
-	"minicpm": func(c *Config, m *metadata) { c.RopeInterleaved = true; c.scales(m) },
-	"granite": func(c *Config, m *metadata) {
-		c.RopeInterleaved = true
-		c.scales(m)
-		c.AttnScale = m.float("attention.scale", c.AttnScale)
-	},
-	"qwen2": func(c *Config, m *metadata) {},
-	"qwen3": func(c *Config, m *metadata) {},
-	"olmo2": func(c *Config, m *metadata) { c.QKNormFull = true },
-	"gemma": func(c *Config, m *metadata) { c.gemma() },
+	"minicpm":    func(c *Config, m *metadata) { c.RopeInterleaved = true; c.scales(m) },
+	"granite":    func(c *Config, m *metadata) { c.granite(m) },
+	"granitemoe": func(c *Config, m *metadata) { c.granite(m); c.experts(m, true) },
+	"qwen2moe":   func(c *Config, m *metadata) { c.experts(m, false) },
+	"qwen3moe":   func(c *Config, m *metadata) { c.experts(m, true) },
+	"olmoe":      func(c *Config, m *metadata) { c.QKNormFull = true; c.experts(m, false) },
+	"qwen2":      func(c *Config, m *metadata) {},
+	"qwen3":      func(c *Config, m *metadata) {},
+	"olmo2":      func(c *Config, m *metadata) { c.QKNormFull = true },
+	"gemma":      func(c *Config, m *metadata) { c.gemma() },
 	"gemma2": func(c *Config, m *metadata) {
 		c.gemma()
 		c.AttnSoftcap = m.float("attn_logit_softcapping", 50)
@@ -112,6 +111,13 @@ func (c *Config) cohere(m *metadata) {
 	c.LogitScale = m.float("logit_scale", 1)
 }
 
+// granite sets what the dense and the mixed Granite share.
+func (c *Config) granite(m *metadata) {
+	c.RopeInterleaved = true
+	c.scales(m)
+	c.AttnScale = m.float("attention.scale", c.AttnScale)
+}
+
 // scales reads the factors of Granite and MiniCPM; logits are divided.
 func (c *Config) scales(m *metadata) {
 	c.EmbedScale = m.float("embedding_scale", 1)
@@ -144,10 +150,3 @@ func (c *Config) layerNorm() { c.Norm = LayerNorm }
 
 // ungated makes the feed-forward block two matrices with a function between.
 func (c *Config) ungated(f kernels.Nonlinearity) { c.Gated, c.Func = false, f }
-
-// refuseExperts refuses mixtures of experts where only the dense plan exists.
-func refuseExperts(m *metadata) {
-	if n := m.int("expert_count", 0, 1<<16); n > 0 {
-		m.keep(fault.New(fault.UnsupportedArch, "model: ", fault.Quote(m.arch), " with ", n, " experts is not supported"))
-	}
-}

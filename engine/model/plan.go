@@ -170,6 +170,10 @@ func (p *Planner) queryKeyNorm(norm *Norm, at kernels.Addr, heads int) {
 // feedForward adds the feed-forward half of a block to X.
 func (p *Planner) feedForward(b *Block, in *input) {
 	c, w := p.Weights.Config, p.Work
+	if b.Experts != nil {
+		p.mixture(b.Experts, in)
+		return
+	}
 	stride := 2 * c.HiddenDim
 	up := w.FFN + floats(c.HiddenDim)
 	switch {

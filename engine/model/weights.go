@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strconv"
 
 	"pastel/engine/gguf"
@@ -37,7 +38,8 @@ type Block struct {
 	AttnQNorm, AttnKNorm              *Norm
 	AttnOut                           *Matrix
 	PostAttnNorm, FFNNorm, PostFFNorm *Norm
-	FFNGate, FFNUp, FFNDown           *Matrix // FFNGate nil: ungated, or fused into FFNUp
+	FFNGate, FFNUp, FFNDown           *Matrix  // FFNGate nil: ungated, or fused into FFNUp
+	Experts                           *Experts // instead of the three above
 }
 
 // Weights are all tensors of a model.
@@ -114,6 +116,10 @@ func (r *weightReader) block(b *Block, c *Config, p string) {
 	b.PostAttnNorm = r.optionalNorm(p+"post_attention_norm", c.Dim)
 	b.FFNNorm = r.optionalNorm(p+"ffn_norm", c.Dim)
 	b.PostFFNorm = r.optionalNorm(p+"post_ffw_norm", c.Dim)
+	if hasTensor(r.f, p+"ffn_gate_inp.weight") && c.Experts.Count > 0 {
+		b.Experts = r.experts(c, p)
+		return
+	}
 	upRows := c.HiddenDim
 	switch {
 	case !c.Gated:
@@ -145,12 +151,17 @@ func (r *weightReader) linear(name string, rows, k int) *Matrix {
 
 // matrix reads one tensor [rows, k].
 func (r *weightReader) matrix(name string, rows, k int) *Matrix {
+	return r.shaped(name, []int{rows, k}, rows, k)
+}
+
+// shaped reads a tensor of the given shape as a matrix [rows, k].
+func (r *weightReader) shaped(name string, shape []int, rows, k int) *Matrix {
 	t, ok := r.lookup(name)
 	if !ok {
 		return nil
 	}
-	if len(t.Shape) != 2 || t.Shape[0] != rows || t.Shape[1] != k {
-		r.keep(fault.New(fault.BadFile, "model: tensor ", fault.Quote(name), ": shape ", t.Shape, ", want ", []int{rows, k}))
+	if !slices.Equal(t.Shape, shape) {
+		r.keep(fault.New(fault.BadFile, "model: tensor ", fault.Quote(name), ": shape ", t.Shape, ", want ", shape))
 		return nil
 	}
 	m := &Matrix{Info: t, Rows: rows, K: k}

@@ -20,7 +20,14 @@ type Work struct {
 	Logits    kernels.Addr // [LogitRows, vocabSize]
 	Best      kernels.Addr // [1] int32, the largest logit's index
 	acts      map[actKey]kernels.Addr
+	experts   expertWork
 	region    []kernels.Addr
+}
+
+// buffer is one allocation of floats (or int32 values).
+type buffer struct {
+	at     *kernels.Addr
+	floats int
 }
 
 // actKey names one quantised form of an input.
@@ -35,31 +42,44 @@ const MaxRank = 256
 func NewWork(mem *kernels.Memory, w *Weights, q8Zero, n, logitRows int) (*Work, error) {
 	c := w.Config
 	work := &Work{N: n, LogitRows: logitRows, acts: map[actKey]kernels.Addr{}}
-	for _, b := range []struct {
-		at     *kernels.Addr
-		floats int
-	}{
+	for _, b := range append(work.expertBuffers(c, n), []buffer{
 		{&work.IDs, n}, {&work.Positions, n}, {&work.X, n * c.Dim}, {&work.H, n * c.Dim}, {&work.H2, n * c.Dim},
 		{&work.QKV, n * c.QKVDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
 		{&work.Tmp, n * c.Dim}, {&work.LoRA, n * MaxRank}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
-	} {
+	}...) {
 		if err := work.alloc(mem, b.at, 4*b.floats); err != nil {
 			return nil, err
 		}
 	}
+	work.experts.acts = map[actKey]kernels.Addr{}
 	for _, m := range w.Matrices {
 		key := actKey{m.Format.Zero(q8Zero), m.Format.Sub()}
-		if !m.Format.Quantised() || work.acts[key] != 0 {
+		if !m.Format.Quantised() {
 			continue
 		}
-		widest := max(c.Dim, c.AttnDim(), c.HiddenDim)
-		var at kernels.Addr
-		if err := work.alloc(mem, &at, kernels.ActLayout{K: (widest + 31) &^ 31, Sub: key.sub}.Bytes(n)); err != nil {
+		if err := work.allocActs(mem, work.acts, key, n, max(c.Dim, c.AttnDim(), c.HiddenDim, c.Experts.Shared)); err != nil {
 			return nil, err
 		}
-		work.acts[key] = at
+		if stacked(m.Info) {
+			if err := work.allocActs(mem, work.experts.acts, key, n*c.Experts.Used, max(c.Dim, c.Experts.HiddenDim)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return work, nil
+}
+
+// allocActs makes room for n tokens of up to widest quantised values.
+func (work *Work) allocActs(mem *kernels.Memory, acts map[actKey]kernels.Addr, key actKey, n, widest int) error {
+	if acts[key] != 0 {
+		return nil
+	}
+	var at kernels.Addr
+	if err := work.alloc(mem, &at, kernels.ActLayout{K: (widest + 31) &^ 31, Sub: key.sub}.Bytes(n)); err != nil {
+		return err
+	}
+	acts[key] = at
+	return nil
 }
 
 // alloc takes one region; on failure it frees all.
