@@ -3,7 +3,6 @@ package worker
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -53,7 +52,7 @@ func ParseSettings(raw []byte) (s Settings, err error) {
 }
 
 // Config completes settings with what a host provides.
-func (s Settings) Config(state State, client *http.Client) Config {
+func (s Settings) Config(state State, client Doer) Config {
 	c := Config{State: state, Keys: s.Keys, Open: s.Open, Origins: s.Origins, Hosts: s.Hosts, Limits: s.Limits}
 	for _, u := range s.Upstreams {
 		u.Client = client
@@ -61,6 +60,3 @@ func (s Settings) Config(state State, client *http.Client) Config {
 	}
 	return c
 }
-
-// NoRedirect is the CheckRedirect of upstream clients.
-func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

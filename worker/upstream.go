@@ -28,7 +28,13 @@ type Upstream struct {
 
 	// Client must not follow redirects: an upstream that redirects is broken or
 	// hostile, and the key must not follow.
-	Client *http.Client `json:"-"`
+	Client Doer `json:"-"`
+}
+
+// A Doer sends requests. *http.Client is one; on Cloudflare it would bring
+// TLS and HTTP/2 into the module for nothing.
+type Doer interface {
+	Do(*http.Request) (*http.Response, error)
 }
 
 // Name implements Backend.

@@ -22,7 +22,7 @@ import (
 // transparent compression (it would hold events back).
 func Client() *http.Client {
 	return &http.Client{
-		CheckRedirect: worker.NoRedirect,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 5 * time.Second,

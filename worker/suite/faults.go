@@ -146,36 +146,38 @@ func testPings(t *testing.T, start Start) {
 	}
 }
 
-// A client that leaves aborts the upstream within a second: before the first
-// byte, in a silence, and in the middle of a stream.
+// A client that leaves a stream aborts the upstream within a second: before the
+// first byte, in a silence, and in the middle of a stream.
 func testClientLeaves(t *testing.T, start Start) {
 	u := NewUpstream(t)
 	s := DefaultSettings(u.Serving("a", "hang", "stall-2", "endless"))
 	s.Limits.Ping = worker.Duration{Duration: 200 * time.Millisecond}
 	h := start(t, s, "")
 	for _, model := range []string{"hang", "stall-2", "endless"} {
-		for _, stream := range []bool{true, false} {
-			if !stream && model != "hang" {
-				continue
-			}
-			ctx, leave := context.WithCancel(context.Background())
-			var left time.Time
-			time.AfterFunc(500*time.Millisecond, func() { left = time.Now(); leave() })
-			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.URL+"/v1/chat/completions", strings.NewReader(ChatBody(model, "x", stream)))
-			req.Header.Set("Authorization", "Bearer "+Token)
-			req.Header.Set("Content-Type", "application/json")
-			if resp, err := client.Do(req); err == nil {
-				io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-			}
-			select {
-			case at := <-u.gone:
-				if took := at.Sub(left); took > time.Second {
-					t.Errorf("%s, stream %v: the upstream saw it after %v", model, stream, took)
-				}
-			case <-time.After(3 * time.Second):
-				t.Errorf("%s, stream %v: the upstream never saw it", model, stream)
-			}
+		Leave(t, h, u, ChatBody(model, "x", true))
+	}
+}
+
+// Leave asks, leaves after half a second, and fails unless the upstream sees
+// that within a second.
+func Leave(t *testing.T, h Host, u *Upstream, body string) {
+	t.Helper()
+	ctx, leave := context.WithCancel(context.Background())
+	var left time.Time
+	time.AfterFunc(500*time.Millisecond, func() { left = time.Now(); leave() })
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.URL+"/v1/chat/completions", strings.NewReader(body))
+	req.Header.Set("Authorization", "Bearer "+Token)
+	req.Header.Set("Content-Type", "application/json")
+	if resp, err := client.Do(req); err == nil {
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	select {
+	case at := <-u.gone:
+		if took := at.Sub(left); took > time.Second {
+			t.Errorf("%s: the upstream saw it after %v", body, took)
 		}
+	case <-time.After(3 * time.Second):
+		t.Errorf("%s: the upstream never saw it", body)
 	}
 }

@@ -1,0 +1,54 @@
+//go:build js && wasm
+
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"syscall/js"
+
+	"github.com/syumai/workers"
+	"github.com/syumai/workers/cloudflare"
+
+	"pastel/worker"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	handler, err := newServer(log)
+	if err != nil {
+		log.Error("settings", "error", err.Error())
+		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "misconfigured", http.StatusInternalServerError)
+		})
+	}
+	finished := make(chan bool)
+	workers.ServeNonBlock(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := newStreamWriter(w, r.Context())
+		handler.ServeHTTP(body, r.WithContext(body.ctx))
+		body.end()
+		go func() { finished <- body.begun() }()
+	}))
+	workers.Ready()
+	if !<-finished {
+		<-workers.Done() // without a body, the headers are still on their way
+	}
+}
+
+func newServer(log *slog.Logger) (http.Handler, error) {
+	settings, err := worker.ParseSettings([]byte(cloudflare.Getenv("PASTEL_SETTINGS")))
+	if err != nil {
+		return nil, err
+	}
+	config := settings.Config(durableState{cloudflare.GetBinding("STATE")}, fetcher{global()})
+	config.Log = log
+	if binding := cloudflare.GetBinding("POOLS"); !binding.IsUndefined() {
+		config.Pools = fetchPools{fetcher{binding}}
+	}
+	return worker.New(config)
+}
+
+// global is the real global object: syscall/js sees a proxy of it, on which
+// fetch refuses to be called.
+func global() js.Value { return js.Global().Get("globalThis") }
