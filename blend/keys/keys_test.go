@@ -144,3 +144,15 @@ func TestQuery(t *testing.T) {
 		t.Errorf("a key of length 2: %v", err)
 	}
 }
+
+func TestFromGroups(t *testing.T) {
+	k, err := FromGroups([][][]float32{{{3, 1}, {5, 1}}, {{0, 1}}})
+	if err != nil || !reflect.DeepEqual(k.Mu, []float32{2, 1}) || !reflect.DeepEqual(k.Centroids, [][]float32{{1, 0}, {-1, 0}}) {
+		t.Errorf("FromGroups = %+v, %v", k, err)
+	}
+	for _, bad := range [][][][]float32{nil, {{}}, {{{1}}}, {{{1, 2}}, {{1}}}} {
+		if _, err := FromGroups(bad); !errors.Is(err, fault.Sentinel(fault.BadRequest)) {
+			t.Errorf("FromGroups(%v) = %v", bad, err)
+		}
+	}
+}

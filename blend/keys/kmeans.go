@@ -191,3 +191,43 @@ func moveToMeans(points, centroids [][]float32, assign []int) {
 		}
 	}
 }
+
+// FromGroups makes keys without clustering: one for each group of embeddings,
+// such as samples of the data that an adapter was trained on. The centre is the
+// mean of the groups' means, so that large groups do not pull it.
+//
+// Shapes: groups [n][m][dim].
+// Errors: fault.BadRequest for an empty group, ragged or not finite embeddings, or
+// a group whose mean is the centre.
+func FromGroups(groups [][][]float32) (*Keys, error) {
+	var means [][]float32
+	for n, g := range groups {
+		if len(g) == 0 {
+			return nil, fault.New(fault.BadRequest, "keys: group ", n, " is empty")
+		}
+		m, err := mean(g)
+		if err != nil {
+			return nil, err
+		}
+		means = append(means, m)
+	}
+	if len(means) == 0 {
+		return nil, fault.New(fault.BadRequest, "keys: no groups")
+	}
+	mu, err := mean(means)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{Mu: mu}
+	for n, m := range means {
+		c, err := k.Query([][]float32{m})
+		if err != nil {
+			return nil, err
+		}
+		if norm(c) == 0 {
+			return nil, fault.New(fault.BadRequest, "keys: group ", n, " has the mean of all groups")
+		}
+		k.Centroids = append(k.Centroids, c)
+	}
+	return k, nil
+}

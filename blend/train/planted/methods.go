@@ -13,38 +13,55 @@ type method struct {
 	make func(u user) (*blend.Adapter, error)
 }
 
-func (x *experiment) methods(joint, cluster, single []*blend.Adapter) []method {
-	blendOf := func(pool []*blend.Adapter, w blend.Weighting, combine func(string, []*blend.Adapter, []float64) (*blend.Adapter, error)) func(user) (*blend.Adapter, error) {
-		return func(u user) (*blend.Adapter, error) {
-			alpha, err := x.weights(u.shown, w)
-			if err != nil {
-				return nil, err
-			}
-			return combine("user", pool, alpha)
+// A combiner makes one adapter of several.
+type combiner func(name string, adapters []*blend.Adapter, weights []float64) (*blend.Adapter, error)
+
+// blended makes a user's adapter from a pool under a weighting.
+func (x *experiment) blended(name string, f *train.Fit, w blend.Weighting, combine combiner) method {
+	return method{name, func(u user) (*blend.Adapter, error) {
+		var samples [][]float32
+		for _, e := range u.shown {
+			samples = append(samples, x.model.Query(question(e), train.Recipe{}))
 		}
-	}
-	soft := blend.Weighting{Tau: x.o.Tau}
+		q, err := f.Keys.Query(samples)
+		if err != nil {
+			return nil, err
+		}
+		weights, err := w.Weights(f.Keys.Scores(q))
+		if err != nil {
+			return nil, err
+		}
+		return combine("user", f.Adapters, weights)
+	}}
+}
+
+func (x *experiment) methods(joint, cluster, single *train.Fit) []method {
+	soft := blend.Weighting{Tau: x.Tau}
+	uniform, nearest := blend.Weighting{Kind: blend.Uniform}, blend.Weighting{Kind: blend.OneHot}
 	svd := func(name string, list []*blend.Adapter, w []float64) (*blend.Adapter, error) {
-		return blend.DeltaSVD(name, list, w, x.o.Rank)
+		return blend.DeltaSVD(name, list, w, x.Rank)
 	}
 	return []method{
+		x.blended(Blended, joint, soft, blend.Factor),
 		{"no adapter", func(user) (*blend.Adapter, error) { return nil, nil }},
-		{"single LoRA on everything", func(user) (*blend.Adapter, error) { return single[0], nil }},
-		{"uniform blend (joint pool)", blendOf(joint, blend.Weighting{Kind: blend.Uniform}, blend.Factor)},
-		{"nearest adapter (joint pool)", blendOf(joint, blend.Weighting{Kind: blend.OneHot}, blend.Factor)},
-		{"blended: factor, joint pool", blendOf(joint, soft, blend.Factor)},
-		{"uniform blend (cluster pool)", blendOf(cluster, blend.Weighting{Kind: blend.Uniform}, blend.Delta)},
-		{"nearest adapter (cluster pool)", blendOf(cluster, blend.Weighting{Kind: blend.OneHot}, blend.Delta)},
-		{"blended: delta, cluster pool", blendOf(cluster, soft, blend.Delta)},
-		{"blended: delta+svd, cluster pool", blendOf(cluster, soft, svd)},
+		{"one adapter trained on everything", func(user) (*blend.Adapter, error) { return single.Adapters[0], nil }},
+		x.blended("joint pool, uniform blend", joint, uniform, blend.Factor),
+		x.blended("joint pool, nearest adapter", joint, nearest, blend.Factor),
+		x.blended("cluster pool, blended, delta", cluster, soft, blend.Delta),
+		x.blended("cluster pool, blended, delta+svd", cluster, soft, svd),
+		x.blended("cluster pool, uniform blend", cluster, uniform, blend.Delta),
+		x.blended("cluster pool, nearest adapter", cluster, nearest, blend.Delta),
 	}
 }
 
+// Blended is the method under test.
+const Blended = "joint pool, blended, factor"
+
 // test gives every user each method's adapter and asks the held-out queries.
-func (x *experiment) test(joint, cluster, single []*blend.Adapter) ([]Score, error) {
+func (x *experiment) test(joint, cluster, single *train.Fit) ([]Score, error) {
 	var users []user
-	for range x.o.Users {
-		users = append(users, x.world.user(x.rng, x.o.Tests))
+	for range x.Users {
+		users = append(users, x.world.user(x.rng, x.Tests))
 	}
 	var scores []Score
 	for _, m := range x.methods(joint, cluster, single) {

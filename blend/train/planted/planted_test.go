@@ -1,33 +1,55 @@
 package planted
 
 import (
+	"bytes"
 	"context"
-	"flag"
+	"math"
+	"reflect"
+	"strings"
 	"testing"
-	"time"
 )
 
-var long = flag.Bool("long", false, "run at full size")
-var rank = flag.Int("rank", 1, "")
-var steps = flag.Int("steps", 1500, "")
-var tau = flag.Float64("tau", 0.1, "")
-
-func TestExplore(t *testing.T) {
-	start := time.Now()
-	o := Options{Rank: *rank, Tau: *tau, BaseSteps: 300, PoolSteps: *steps, Users: 20, Tests: 30}
-	if *long {
-		o = Options{}
-	}
-	o.Log = func(stage string, step, steps int, loss float64) {
-		if step%500 == 0 {
-			t.Logf("%v %s %d/%d %.3f", time.Since(start).Round(time.Millisecond*100), stage, step, steps, loss)
-		}
-	}
+// A small run must already order the methods: blended before all rivals.
+// docs/planted-tasks.md has the full size.
+func TestBlendedBeatsRivals(t *testing.T) {
+	o := Options{BaseSteps: 100, PoolSteps: 500, Tasks: 800, Users: 16, Tests: 25}
 	scores, err := Run(context.Background(), 1, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range scores {
-		t.Logf("%-34s %.3f %.3f", s.Method, s.Loss, s.Accuracy)
+		t.Logf("%-36s loss %.3f accuracy %.2f", s.Method, s.Loss, s.Accuracy)
+		if s.Method != Blended && !strings.HasPrefix(s.Method, "cluster pool") && s.Loss <= scores[0].Loss {
+			t.Errorf("%s reaches %.3f, the blended adapter %.3f", s.Method, s.Loss, scores[0].Loss)
+		}
+	}
+}
+
+func TestRunIsDeterministic(t *testing.T) {
+	o := Options{BaseSteps: 3, PoolSteps: 3, Tasks: 10, Users: 2, Tests: 2}
+	a, err := Run(context.Background(), 7, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Run(context.Background(), 7, o)
+	if err != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("equal seeds give %v and %v, %v", a, b, err)
+	}
+}
+
+func TestSummarise(t *testing.T) {
+	rows := Summarise([][]Score{{{Blended, 1, 0.5}, {"x", 2, 0.25}}, {{Blended, 2, 0.5}, {"x", 5, 0.25}}})
+	want := Row{Method: "x", Loss: 3.5, Accuracy: 0.25, Gain: 2, GainHalf: 12.706, AccGain: 0.25}
+	if math.Abs(rows[1].GainHalf-want.GainHalf) > 1e-9 {
+		t.Errorf("half width %v, want %v", rows[1].GainHalf, want.GainHalf)
+	}
+	rows[1].GainHalf = want.GainHalf
+	if rows[1] != want {
+		t.Errorf("row %+v, want %+v", rows[1], want)
+	}
+	var out bytes.Buffer
+	WriteTable(&out, rows)
+	if !strings.Contains(out.String(), "| x | 3.500 | 25.0% | +2.000 ± 12.706 | +25.0 ± 0.0 points |") {
+		t.Errorf("table:\n%s", &out)
 	}
 }

@@ -11,9 +11,9 @@ const (
 	nTopics     = 8
 	wordsPer    = 6 // words that a topic favours
 	nWords      = nTopics * wordsPer
-	nKeys       = 16
+	nKeys       = 8
 	nValues     = 8
-	queryWords  = 3
+	queryWords  = 6
 	ownShare    = 0.6 // how often a word of a query is of the query's topic
 	firstWord   = 1
 	firstKey    = firstWord + nWords
@@ -41,19 +41,27 @@ func newWorld(rng *rand.Rand) *world {
 	return w
 }
 
-// query draws a query of topic z and its answer: start, words, key, value.
-func (w *world) query(rng *rand.Rand, z int) train.Example {
+// query draws a query of a user and its answer: start, words, key, value. Each
+// word and the answer choose their topic by themselves.
+func (w *world) query(rng *rand.Rand, u *user) train.Example {
 	tokens := []int{0}
 	for range queryWords {
 		word := rng.IntN(nWords)
 		if rng.Float64() < ownShare {
-			word = w.words[z*wordsPer+rng.IntN(wordsPer)]
+			word = w.words[u.topic(rng)*wordsPer+rng.IntN(wordsPer)]
 		}
 		tokens = append(tokens, firstWord+word)
 	}
 	k := rng.IntN(nKeys)
-	tokens = append(tokens, firstKey+k, firstValue+w.answer[z][k])
+	tokens = append(tokens, firstKey+k, firstValue+w.answer[u.topic(rng)][k])
 	return train.Example{Tokens: tokens, From: len(tokens) - 1}
+}
+
+func (u *user) topic(rng *rand.Rand) int {
+	if rng.Float64() < u.share {
+		return u.topics[0]
+	}
+	return u.topics[1]
 }
 
 // question is what of an example is known before the answer.
@@ -70,17 +78,11 @@ type user struct {
 func (w *world) user(rng *rand.Rand, tests int) user {
 	p := rng.Perm(nTopics)
 	u := user{topics: [2]int{p[0], p[1]}, share: 0.5 + 0.2*rng.Float64()}
-	ask := func() train.Example {
-		if rng.Float64() < u.share {
-			return w.query(rng, u.topics[0])
-		}
-		return w.query(rng, u.topics[1])
-	}
 	for range querySample {
-		u.shown = append(u.shown, ask())
+		u.shown = append(u.shown, w.query(rng, &u))
 	}
 	for range tests {
-		u.tested = append(u.tested, ask())
+		u.tested = append(u.tested, w.query(rng, &u))
 	}
 	return u
 }

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"pastel/blend"
+	"pastel/blend/digest"
+	"pastel/blend/gguflora"
+	"pastel/blend/pool"
+	"pastel/engine/tensor"
+)
+
+// poolCommand runs one of the verbs on adapter pools.
+func poolCommand(ctx context.Context, e env, args []string) error {
+	if len(args) == 0 {
+		return usagef("pool needs one of train, build, inspect, blend, planted")
+	}
+	for _, c := range []command{
+		{name: "train", run: poolTrain}, {name: "build", run: poolBuild}, {name: "inspect", run: poolInspect},
+		{name: "blend", run: poolBlend}, {name: "planted", run: poolPlanted},
+	} {
+		if c.name == args[0] {
+			return c.run(ctx, e, args[1:])
+		}
+	}
+	return usagef("unknown pool command %q", args[0])
+}
+
+// readPool opens the pool in dir and, when all is true, loads every adapter.
+func readPool(dir string, ranks int, all bool) (*pool.Pool, error) {
+	manifest, err := os.ReadFile(filepath.Join(dir, pool.ManifestName))
+	if err != nil {
+		return nil, err
+	}
+	m, err := pool.ParseManifest(manifest, "")
+	if err != nil {
+		return nil, err
+	}
+	keysFile, err := os.ReadFile(filepath.Join(dir, m.Keys.Name))
+	if err != nil {
+		return nil, err
+	}
+	p, err := pool.Open(m, keysFile, pool.Options{Ranks: ranks})
+	if err != nil {
+		return nil, err
+	}
+	for n := range m.Adapters {
+		if !all {
+			break
+		}
+		data, err := os.ReadFile(filepath.Join(dir, m.Adapters[n].File.Name))
+		if err != nil {
+			return nil, err
+		}
+		if err := p.Load(n, data); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// poolInspect prints what a pool holds and verifies every digest.
+func poolInspect(_ context.Context, e env, args []string) error {
+	positional, err := parse(flag.NewFlagSet("pool inspect", flag.ContinueOnError), e, args, 1)
+	if err != nil {
+		return err
+	}
+	p, err := readPool(positional[0], 0, true)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "pool       %s\nid         %s\nlicence    %s\n", p.Name, p.ID, p.Licence)
+	fmt.Fprintf(e.stdout, "base       %s (%s) %s\n", p.Base.Name, p.Base.Arch, p.Base.Digest)
+	fmt.Fprintf(e.stdout, "embedding  layer %d, %s over tokens, %d dimensions\n", p.Embedding.Layer, p.Embedding.Pooling, p.Embedding.Dim)
+	fmt.Fprintf(e.stdout, "blend      %s space, %s, temperature %g\n", p.Space, p.Weighting.Kind, p.Weighting.Tau)
+	fmt.Fprintf(e.stdout, "factors    rank %d on %d tensors, %d bytes a rank, %d an adapter\n", p.Rank, len(p.Targets), p.SliceBytes(), p.PrefixBytes(p.Rank))
+	for k, v := range p.Provenance {
+		fmt.Fprintf(e.stdout, "%-10s %s\n", k, v)
+	}
+	fmt.Fprint(e.stdout, "\nadapter              examples  cosine of its key with the others\n")
+	for n, a := range p.Adapters {
+		fmt.Fprintf(e.stdout, "%-20s %8d ", a.Name, a.Examples)
+		for _, s := range p.Keys.Scores(p.Keys.Centroids[n]) {
+			fmt.Fprintf(e.stdout, " %5.2f", s)
+		}
+		fmt.Fprintln(e.stdout)
+	}
+	fmt.Fprintln(e.stdout, "\nall digests match")
+	return nil
+}
+
+// poolBlend writes one adapter as GGUF, from weights or from a user's samples.
+func poolBlend(_ context.Context, e env, args []string) error {
+	fs := flag.NewFlagSet("pool blend", flag.ContinueOnError)
+	list := fs.String("weights", "", "blend weights, one for each adapter: `0.5,0.5,0`")
+	samples := fs.String("samples", "", "`FILE` with one of the user's texts a line, instead of weights")
+	model := fs.String("model", "", "the base `MODEL.gguf`, needed for samples")
+	ranks := fs.Int("ranks", 0, "use only the first so many ranks; 0 means all")
+	out := fs.String("out", "", "`FILE.gguf` to write")
+	positional, err := parse(fs, e, args, 1)
+	if err != nil {
+		return err
+	}
+	if *out == "" || (*list == "") == (*samples == "") {
+		return usagef("pool blend needs --out and one of --weights and --samples")
+	}
+	p, err := readPool(positional[0], *ranks, true)
+	if err != nil {
+		return err
+	}
+	weights, err := parseWeights(*list)
+	if *samples != "" {
+		weights, err = sampleWeights(p, *model, *samples)
+	}
+	if err != nil {
+		return err
+	}
+	a, err := p.Blend(p.Name+", blended", weights, nil)
+	if err != nil {
+		return err
+	}
+	data, err := gguflora.Write(a, p.Base.Arch, tensor.F32)
+	if err != nil {
+		return err
+	}
+	for n, w := range weights {
+		fmt.Fprintf(e.stdout, "%-20s %.4f\n", p.Adapters[n].Name, w)
+	}
+	return os.WriteFile(*out, data, 0o644)
+}
+
+func parseWeights(list string) ([]float64, error) {
+	var weights []float64
+	for _, field := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		w, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return nil, usagef("%q is not a weight", field)
+		}
+		weights = append(weights, w)
+	}
+	return weights, nil
+}
+
+func sampleWeights(p *pool.Pool, model, samples string) ([]float64, error) {
+	b, err := openBase(model)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.CheckBase(b.digest, b.shapes); err != nil {
+		return nil, err
+	}
+	points, err := b.embedLines(samples, p.Embedding)
+	if err != nil {
+		return nil, err
+	}
+	_, weights, err := p.Customise(points)
+	return weights, err
+}
+
+// writePool writes the files of a pool and tells where.
+func writePool(e env, dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	total := 0
+	for name, data := range files {
+		total += len(data)
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(e.stdout, "wrote %s: %d files, %d bytes, id %s\n", dir, len(files), total, digest.Hex(files[pool.ManifestName]))
+	return nil
+}
+
+// poolFlags are the flags of the commands that write a pool.
+type poolFlags struct {
+	out, name, licence, source string
+	weighting                  blend.Weighting
+	kind                       string
+}
+
+func (f *poolFlags) register(fs *flag.FlagSet) {
+	fs.StringVar(&f.out, "out", "", "`DIR` to write the pool to")
+	fs.StringVar(&f.name, "name", "pool", "name of the pool")
+	fs.StringVar(&f.licence, "licence", "NOASSERTION", "SPDX licence `expression` of the adapters")
+	fs.StringVar(&f.source, "source", "", "where the data or adapters come from, for the manifest")
+	fs.StringVar(&f.kind, "weighting", string(blend.Softmax), "softmax, topk_softmax, relu_norm, onehot or uniform")
+	fs.Float64Var(&f.weighting.Tau, "tau", 0.1, "temperature of the softmax")
+	fs.IntVar(&f.weighting.TopK, "top-k", 0, "adapters that topk_softmax keeps")
+}
+
+func (f *poolFlags) check() error {
+	f.weighting.Kind = blend.WeightingKind(f.kind)
+	if f.out == "" {
+		return usagef("--out is missing")
+	}
+	return f.weighting.Validate()
+}

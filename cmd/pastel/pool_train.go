@@ -1,0 +1,328 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"pastel/blend"
+	"pastel/blend/keys"
+	"pastel/blend/peft"
+	"pastel/blend/pool"
+	"pastel/blend/safetensors"
+	"pastel/blend/train"
+	"pastel/blend/train/planted"
+)
+
+// A line is one training text of a data file, one JSON object a line.
+type line struct {
+	Prompt string `json:"prompt"` // what is known before the answer; may be empty
+	Text   string `json:"text"`   // what is to be predicted
+	Task   string `json:"task"`   // texts of one task share their blend weights; may be empty
+}
+
+// poolTrain trains a pool on texts and writes it, and each adapter for PEFT.
+func poolTrain(ctx context.Context, e env, args []string) error {
+	var f poolFlags
+	fs := flag.NewFlagSet("pool train", flag.ContinueOnError)
+	f.register(fs)
+	data := fs.String("data", "", "`FILE.jsonl` of {\"prompt\", \"text\", \"task\"}")
+	mode := fs.String("mode", string(train.Joint), "joint (each text through its own blend) or cluster (each adapter alone)")
+	n := fs.Int("adapters", 8, "adapters in the pool")
+	rank := fs.Int("rank", 8, "rank of each adapter")
+	alpha := fs.Float64("alpha", 0, "lora_alpha; 0 means twice the rank")
+	targets := fs.String("targets", "all", "all linear maps, or a `LIST` such as attn_q,attn_v")
+	layer := fs.Int("embed-layer", 0, "layer whose query places a text")
+	last := fs.Bool("embed-last", false, "place a text by its last token instead of the mean")
+	checkpoint := fs.String("checkpoint", "", "`FILE` to save the state to every 50 steps, and to resume from if it exists")
+	var o train.Options
+	fs.IntVar(&o.Steps, "steps", 300, "optimiser steps")
+	fs.IntVar(&o.Batch, "batch", 16, "texts a step")
+	fs.Float64Var(&o.Rate, "rate", 2e-3, "peak learning rate")
+	fs.Uint64Var(&o.Seed, "seed", 1, "seed of everything drawn")
+	positional, err := parse(fs, e, args, 1)
+	if err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	b, err := openBase(positional[0])
+	if err != nil {
+		return err
+	}
+	texts, err := b.readTexts(*data)
+	if err != nil {
+		return err
+	}
+	linears, err := linearMaps(*targets)
+	if err != nil {
+		return err
+	}
+	if *alpha == 0 {
+		*alpha = 2 * float64(*rank)
+	}
+	if err := useCheckpoint(&o, *checkpoint); err != nil {
+		return err
+	}
+	o.Progress = progressBar(e, "training")
+	spec := train.PoolSpec{Mode: train.Mode(*mode), N: *n, Weighting: f.weighting, Recipe: train.Recipe{Layer: *layer, Last: *last},
+		Shape: train.Shape{Linears: linears, Rank: *rank, Scaling: *alpha / float64(*rank)}}
+	fit, err := train.FitPool(ctx, b.Model, texts, spec, func(n int) string { return "adapter-" + strconv.Itoa(n) }, o)
+	if err != nil {
+		return err
+	}
+	space := map[train.Mode]blend.Space{train.Joint: blend.FactorSpace, train.Cluster: blend.DeltaSpace}[spec.Mode]
+	ps := f.spec(b, space, spec.Recipe, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
+	ps.Examples = fit.Examples
+	if err := b.writePEFT(filepath.Join(f.out, "peft"), fit.Adapters); err != nil {
+		return err
+	}
+	files, err := pool.Build(ps, fit.Adapters, fit.Keys)
+	if err != nil {
+		return err
+	}
+	return writePool(e, f.out, files)
+}
+
+func (f *poolFlags) spec(b *poolBase, space blend.Space, r train.Recipe, provenance map[string]string) pool.Spec {
+	pooling := "mean"
+	if r.Last {
+		pooling = "last"
+	}
+	return pool.Spec{Name: f.name, Licence: f.licence, Provenance: provenance, Space: space, Weighting: f.weighting,
+		Base: pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, Embedding: pool.Embedding{Layer: r.Layer, Pooling: pooling}}
+}
+
+// readTexts tokenizes a data file. The start and end tokens are the model's own;
+// what is embedded is the prompt, or the text where there is no prompt.
+func (b *poolBase) readTexts(path string) ([]train.Text, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var texts []train.Text
+	scanner := bufio.NewScanner(bytes.NewReader(data))
+	scanner.Buffer(nil, 1<<20)
+	for n := 1; scanner.Scan(); n++ {
+		var l line
+		if err := json.Unmarshal(scanner.Bytes(), &l); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", path, n, err)
+		}
+		texts = append(texts, b.text(l))
+	}
+	return texts, scanner.Err()
+}
+
+func (b *poolBase) text(l line) train.Text {
+	prompt, answer := b.encode(l.Prompt), b.encode(l.Text)
+	t := train.Text{Task: l.Task, Embed: prompt, Tokens: []int{int(b.tok.BOS())}}
+	if len(prompt) == 0 {
+		t.Embed = answer
+	}
+	t.Tokens = append(t.Tokens, prompt...)
+	t.From = len(t.Tokens)
+	t.Tokens = append(append(t.Tokens, answer...), int(b.tok.EOS()))
+	return t
+}
+
+// linearMaps reads a list of tensor names without layer.
+func linearMaps(list string) ([]int, error) {
+	if list == "all" {
+		return []int{train.AttnQ, train.AttnK, train.AttnV, train.AttnOut, train.FFNGate, train.FFNUp, train.FFNDown}, nil
+	}
+	var out []int
+	for name := range strings.SplitSeq(list, ",") {
+		i := -1
+		for k := train.AttnQ; k <= train.FFNDown; k++ {
+			if train.Target(0, k) == "blk.0."+name+".weight" {
+				i = k
+			}
+		}
+		if i < 0 {
+			return nil, usagef("%q is not a linear map of a llama block", name)
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}
+
+// useCheckpoint resumes from path if it is there and saves to it from then on,
+// through a file beside it so that an interruption leaves the old one whole.
+func useCheckpoint(o *train.Options, path string) error {
+	if path == "" {
+		return nil
+	}
+	o.SaveEvery = 50
+	o.Save = func(state []byte) error {
+		if err := os.WriteFile(path+".new", state, 0o644); err != nil {
+			return err
+		}
+		return os.Rename(path+".new", path)
+	}
+	state, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	o.Resume = state
+	return err
+}
+
+// progressBar returns a callback that keeps one line on standard error.
+func progressBar(e env, what string) func(step, steps int, loss float64) {
+	mean := 0.0
+	return func(step, steps int, loss float64) {
+		if mean == 0 {
+			mean = loss
+		}
+		mean += (loss - mean) / 20
+		const width = 30
+		done := width * step / steps
+		fmt.Fprintf(e.stderr, "\r%s [%s%s] %d/%d loss %.3f", what, strings.Repeat("#", done), strings.Repeat(".", width-done), step, steps, mean)
+		if step == steps {
+			fmt.Fprintln(e.stderr)
+		}
+	}
+}
+
+// writePEFT writes each adapter as a PEFT directory.
+func (b *poolBase) writePEFT(dir string, adapters []*blend.Adapter) error {
+	for _, a := range adapters {
+		config, weights, err := peft.Write(a, b.peftBase(), b.name, safetensors.F32)
+		if err != nil {
+			return err
+		}
+		sub := filepath.Join(dir, a.Name)
+		if err := os.MkdirAll(sub, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(sub, "adapter_config.json"), config, 0o644); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(sub, "adapter_model.safetensors"), weights, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *poolBase) peftBase() peft.Base {
+	return peft.Base{Arch: "llama", NHeads: b.Heads, NKVHeads: b.KVHeads}
+}
+
+// importFlags collects --adapter PEFT_DIR=SAMPLES.txt.
+type importFlags [][2]string
+
+func (f *importFlags) String() string { return "" }
+
+func (f *importFlags) Set(s string) error {
+	dir, samples, ok := strings.Cut(s, "=")
+	if !ok || dir == "" || samples == "" {
+		return fmt.Errorf("%q is not DIR=SAMPLES.txt", s)
+	}
+	*f = append(*f, [2]string{dir, samples})
+	return nil
+}
+
+// poolBuild makes a pool of adapters trained elsewhere; each one's key is the
+// mean embedding of texts it was trained for.
+func poolBuild(_ context.Context, e env, args []string) error {
+	var f poolFlags
+	var imports importFlags
+	fs := flag.NewFlagSet("pool build", flag.ContinueOnError)
+	f.register(fs)
+	fs.Var(&imports, "adapter", "`DIR=SAMPLES.txt`: a PEFT directory and texts it is for, one a line; may be repeated")
+	positional, err := parse(fs, e, args, 1)
+	if err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	b, err := openBase(positional[0])
+	if err != nil {
+		return err
+	}
+	var adapters []*blend.Adapter
+	var groups [][][]float32
+	for _, i := range imports {
+		a, points, err := b.importAdapter(i[0], i[1])
+		if err != nil {
+			return err
+		}
+		adapters, groups = append(adapters, a), append(groups, points)
+	}
+	k, err := keys.FromGroups(groups)
+	if err != nil {
+		return err
+	}
+	spec := f.spec(b, blend.DeltaSpace, train.Recipe{}, map[string]string{"adapters": f.source, "command": "pastel pool build " + strings.Join(args, " ")})
+	for _, g := range groups {
+		spec.Examples = append(spec.Examples, len(g))
+	}
+	files, err := pool.Build(spec, adapters, k)
+	if err != nil {
+		return err
+	}
+	return writePool(e, f.out, files)
+}
+
+func (b *poolBase) importAdapter(dir, samples string) (*blend.Adapter, [][]float32, error) {
+	config, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
+	if err != nil {
+		return nil, nil, err
+	}
+	weights, err := os.ReadFile(filepath.Join(dir, "adapter_model.safetensors"))
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := peft.Read(filepath.Base(dir), config, weights, b.peftBase())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.Check(b.shapes); err != nil {
+		return nil, nil, err
+	}
+	points, err := b.embedLines(samples, pool.Embedding{Pooling: "mean"})
+	return a, points, err
+}
+
+// poolPlanted measures blending on planted tasks and prints the table of
+// docs/planted-tasks.md.
+func poolPlanted(ctx context.Context, e env, args []string) error {
+	var o planted.Options
+	fs := flag.NewFlagSet("pool planted", flag.ContinueOnError)
+	seeds := fs.Int("seeds", 5, "independent worlds, at least 2")
+	fs.IntVar(&o.PoolSteps, "steps", 0, "optimiser steps of each pool; 0 means 1500")
+	fs.IntVar(&o.Rank, "rank", 0, "rank of each adapter; 0 means 2")
+	if _, err := parse(fs, e, args, 0); err != nil {
+		return err
+	}
+	if *seeds < 2 {
+		return usagef("intervals need at least 2 seeds")
+	}
+	var runs [][]planted.Score
+	for seed := range *seeds {
+		bars := map[string]func(int, int, float64){}
+		o.Progress = func(stage string, step, steps int, loss float64) {
+			if bars[stage] == nil {
+				bars[stage] = progressBar(e, fmt.Sprintf("seed %d, %s", seed+1, stage))
+			}
+			bars[stage](step, steps, loss)
+		}
+		scores, err := planted.Run(ctx, uint64(seed+1), o)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, scores)
+	}
+	planted.WriteTable(e.stdout, planted.Summarise(runs))
+	return nil
+}
