@@ -55,7 +55,7 @@ func openTab(t *testing.T, url string) *tab {
 		t.Fatalf("start chromium: %v", err)
 	}
 	ctx, cancel := chromedp.NewContext(parent)
-	ctx, cancelTime := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancelTime := context.WithTimeout(ctx, 60*time.Second)
 	tb := &tab{t: t, ctx: ctx, cancel: func() { cancelTime(); cancel() }}
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("open tab: %v", err)
@@ -143,6 +143,20 @@ func (tb *tab) tryEval(expression string, dst any) error {
 		return err
 	}
 	return json.Unmarshal([]byte(text), dst)
+}
+
+// waitFor waits until a JavaScript condition holds, over navigations.
+func (tb *tab) waitFor(condition string) {
+	tb.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		var holds bool
+		if err := tb.tryEval(condition, &holds); err == nil && holds {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.t.Fatalf("never came true: %s", condition)
+		}
+	}
 }
 
 func awaitPromise(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) }

@@ -59,14 +59,19 @@ func serveSite(t *testing.T, script string, files map[string][]byte) *site {
 	})
 	s.mux.HandleFunc("/favicon.ico", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	for path, content := range files {
-		s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Security-Policy", s.csp)
-			http.ServeContent(w, r, path, time.Time{}, bytes.NewReader(content))
-		})
+		s.serve(path, content)
 	}
 	s.Server = httptest.NewServer(s.mux)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// serve serves one file.
+func (s *site) serve(path string, content []byte) {
+	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", s.csp)
+		http.ServeContent(w, r, path, time.Time{}, bytes.NewReader(content))
+	})
 }
 
 // A modelFile is a file on a server that can misbehave. Fields may be changed

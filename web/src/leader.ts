@@ -18,17 +18,23 @@ export class Leader {
   readonly #owners = new Map<number, Owner>();
   /** Sessions by tab, to be closed with it. */
   readonly #tabs = new Map<string, Set<number>>();
-  // Nothing reaches the worker before it started.
-  #started: Extract<FromWorker, { type: "started" }> | "starting" | undefined;
+  // Nothing else reaches the worker before it started, or failed to.
+  #started: Extract<FromWorker, { type: "started" | "reply" }> | undefined;
   #waiting: Owner[] = [];
   /** What the worker holds: the key of the load and its reply. */
   #loaded = new Map<string, Extract<FromWorker, { type: "reply" }>>();
   #last = 0;
 
-  constructor(port: Port, deliver: (tab: string, message: FromWorker) => void, onDeath: (why: string) => void) {
+  constructor(
+    port: Port,
+    start: Extract<ToWorker, { type: "start" }>,
+    deliver: (tab: string, message: FromWorker) => void,
+    onDeath: (why: string) => void,
+  ) {
     this.#port = port;
     this.#deliver = deliver;
     port.listen((message) => this.#answer(message), onDeath);
+    port.post({ ...start, id: 0 });
   }
 
   /** Takes a request of a tab's. */
@@ -36,8 +42,8 @@ export class Leader {
     this.#watch(tab);
     if (message.type === "cancel") return this.#cancel(tab, message.id);
     const owner = { tab, message };
-    if (message.type === "start") return this.#start(owner, message);
-    if (typeof this.#started !== "object") return void this.#waiting.push(owner);
+    if (this.#started === undefined) return void this.#waiting.push(owner);
+    if (message.type === "start") return this.#deliver(tab, { ...this.#started, id: message.id });
     const held = message.type === "load" ? this.#loaded.get(keyOf(message.load)) : undefined;
     if (held) return this.#deliver(tab, { ...held, id: message.id });
     if (message.type === "load" && message.load.kind === "model") this.#replaceModel(tab);
@@ -47,13 +53,6 @@ export class Leader {
   /** Ends the worker. */
   close(): void {
     this.#port.close();
-  }
-
-  #start(owner: Owner, message: Extract<ToWorker, { type: "start" }>): void {
-    if (typeof this.#started === "object") return this.#deliver(owner.tab, { ...this.#started, id: message.id });
-    this.#waiting.push(owner);
-    if (this.#started === undefined) this.#port.post({ ...message, id: 0 });
-    this.#started = "starting";
   }
 
   #ask(owner: Owner): void {
@@ -82,21 +81,18 @@ export class Leader {
       this.#loaded.clear();
       return this.#tabs.forEach((_, tab) => this.#deliver(tab, message));
     }
-    if (message.id === 0) return this.#begin(message);
+    if (message.id === 0 && (message.type === "started" || message.type === "reply")) return this.#begin(message);
     const owner = this.#owners.get(message.id);
     if (owner === undefined) return;
     if (message.type === "reply") this.#finish(message, owner);
     this.#deliver(owner.tab, { ...message, id: owner.message.id });
   }
 
-  #begin(message: FromWorker): void {
-    this.#started = message.type === "started" ? message : undefined;
+  #begin(message: Extract<FromWorker, { type: "started" | "reply" }>): void {
+    this.#started = message;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const o of waiting) {
-      if (message.type === "reply") this.#deliver(o.tab, { ...message, id: o.message.id });
-      else this.receive(o.tab, o.message);
-    }
+    for (const o of waiting) this.receive(o.tab, o.message);
   }
 
   #finish(message: Extract<FromWorker, { type: "reply" }>, { tab, message: asked }: Owner): void {

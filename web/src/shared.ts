@@ -34,6 +34,7 @@ class SharedPort implements Port {
   readonly #leave = new AbortController();
   // What this tab asked and nobody answered yet: lost when the leader goes, but for "start", which is asked again.
   readonly #unanswered = new Map<number, ToWorker>();
+  #start: Extract<ToWorker, { type: "start" }> | undefined;
   #leader: Leader | undefined;
   #onMessage: (message: FromWorker) => void = () => undefined;
 
@@ -42,6 +43,7 @@ class SharedPort implements Port {
   }
 
   post(message: ToWorker): void {
+    if (message.type === "start") this.#start = message;
     if (message.type !== "cancel") this.#unanswered.set(message.id, message);
     this.#send(message);
   }
@@ -83,7 +85,8 @@ class SharedPort implements Port {
   async #lead(onDeath: (why: string) => void): Promise<void> {
     const deliver = (tab: string, message: FromWorker) =>
       tab === this.#tab ? this.#deliver(message) : this.#broadcast({ to: "tab", tab, message });
-    this.#leader = new Leader(workerPort(this.#makeWorker()), deliver, onDeath);
+    // Transport sends "start" before the lock can be granted.
+    this.#leader = new Leader(workerPort(this.#makeWorker()), this.#start!, deliver, onDeath);
     this.#broadcast({ to: "all", leader: this.#tab });
     this.#newLeader();
     await aborted(this.#leave.signal);
