@@ -15,9 +15,22 @@ const relaxedProbe = new Uint8Array([
   10, 15, 1, 13, 0, 0x41, 0, 0xfd, 15, 0x41, 0, 0xfd, 15, 0xfd, 0x80, 2, 11,
 ]);
 
+/** Which instructions the kernels use. */
+export type Flavour = "simd128" | "relaxed";
+
 /** "relaxed" where the browser validates relaxed SIMD. */
-export function detectFlavour(): "simd128" | "relaxed" {
+export function detectFlavour(): Flavour {
   return WebAssembly.validate(relaxedProbe) ? "relaxed" : "simd128";
+}
+
+/**
+ * Whether this machine's relaxed dot product is one the kernels can use. What it does
+ * with bytes above 127 is left to the machine, and one of the permitted ways loses bits.
+ */
+export async function computesWith(kernels: WebAssembly.Module): Promise<boolean> {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+  const { exports } = await WebAssembly.instantiate(kernels, { env: { memory } });
+  return (exports["q8_zero"] as () => number)() >= 0;
 }
 
 /** How many threads to use, and why only one. */

@@ -22,6 +22,7 @@ interface Exports {
   write(file: number, n: number): number;
   step(session: number): number;
   reply(): number;
+  control(threads: number): number;
 }
 
 /** Compiled modules, from which instances are made. */
@@ -95,6 +96,13 @@ export class EngineModule {
   /** Runs one step of a session's generation and returns its event. */
   step(session: number): Reply {
     return this.run(() => this.receive(this.exports.step(session)));
+  }
+
+  /** Makes the block where up to n threads meet and returns its address. */
+  control(n: number): number {
+    const address = this.run(() => this.exports.control(n));
+    if (address === 0) throw new OutOfMemoryError("ERR_OOM", `engine: no memory for ${n} threads`);
+    return address;
   }
 
   /** Whether the module trapped: nothing but dropping it helps. */

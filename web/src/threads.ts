@@ -1,35 +1,71 @@
 /** The helper workers that run the kernels on the engine's memory beside it. */
 
+import { numbers } from "./memory.js";
 import type { EngineModule } from "./module.js";
 
 /** What a helper is started with. */
 export interface HelperStart {
   readonly kernels: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** The helper's number, from 1; the engine's own thread is 0. */
-  readonly thread: number;
+  /** Address of the block where threads meet (kernels/control.go). */
+  readonly control: number;
 }
+
+/** What a helper says: that it is about to join, or why it ended. */
+export type FromHelper = { readonly type: "ready" } | { readonly type: "failed"; readonly message: string };
+
+/** The word of the control block that tells others a helper died, and its value. */
+const controlState = 32;
+const stateFailed = 2;
 
 /** The helpers of one instance. */
 export class Helpers {
   private constructor(private readonly workers: readonly Worker[]) {}
 
-  /** Starts threads-1 helpers; resolves when all have their kernels. */
+  /**
+   * Starts threads-1 helpers and resolves when all are about to join.
+   *
+   * @throws Error when one cannot start; none is left running then.
+   */
   static async start(
     module: EngineModule,
     kernels: WebAssembly.Module,
     helperUrl: string | undefined,
     threads: number,
   ): Promise<Helpers> {
-    void module;
-    void kernels;
-    void helperUrl;
-    void threads;
-    return new Helpers([]);
+    if (threads < 2 || helperUrl === undefined) return new Helpers([]);
+    const start: HelperStart = { kernels, memory: module.memory, control: module.control(threads) };
+    const workers = Array.from({ length: threads - 1 }, () => new Worker(helperUrl, { type: "module" }));
+    const helpers = new Helpers(workers);
+    try {
+      await Promise.all(workers.map((worker) => ready(worker, start)));
+    } catch (thrown) {
+      helpers.stop();
+      throw thrown;
+    }
+    return helpers;
   }
 
-  /** Ends the helpers, whatever they are doing. */
+  /** Ends the helpers, whatever they are doing. The instance they help must not run again. */
   stop(): void {
     for (const worker of this.workers) worker.terminate();
   }
+}
+
+/** Starts one helper. If it dies later, whoever waits for it traps instead of waiting for ever. */
+function ready(worker: Worker, start: HelperStart): Promise<void> {
+  const died = () => numbers(start.memory).setInt32(start.control + controlState, stateFailed, true);
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<FromHelper>) => {
+      if (data.type === "ready") return resolve();
+      died();
+      reject(new Error(`helper: ${data.message}`));
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      died();
+      reject(new Error(`helper: ${event.message || "its script could not be loaded"}`));
+    };
+    worker.postMessage(start);
+  });
 }

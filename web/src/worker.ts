@@ -7,8 +7,8 @@
  */
 
 import type { Progress } from "./download/progress.js";
-import { errorOf, wireOf } from "./errors.js";
-import { detectFlavour, planThreads } from "./flavour.js";
+import { errorOf, messageOf, wireOf } from "./errors.js";
+import { computesWith, detectFlavour, type Flavour, planThreads, type ThreadPlan } from "./flavour.js";
 import type { EngineOptions, EngineState, FromWorker, LoadRequest, Source, ToWorker } from "./messages.js";
 import { type Compiled, EngineModule } from "./module.js";
 import type { MessageOf, Reply } from "./protocol.js";
@@ -24,21 +24,17 @@ class Engine {
   private constructor(
     private readonly compiled: Compiled,
     private readonly options: EngineOptions,
-    private readonly threads: number,
+    private plan: ThreadPlan,
   ) {}
 
   /** Compiles the modules and makes the first instance. */
   static async start(options: EngineOptions): Promise<{ engine: Engine; state: EngineState }> {
     const begun = performance.now();
-    const flavour = detectFlavour();
     const plan = planThreads(options);
-    const [engine, kernels] = await Promise.all([
-      compile(options.engineUrl),
-      compile(options.kernelUrls[flavour]),
-    ]);
-    const made = new Engine({ engine, kernels }, options, plan.threads);
+    const [engine, { kernels, flavour }] = await Promise.all([compile(options.engineUrl), compileKernels(options)]);
+    const made = new Engine({ engine, kernels }, options, plan);
     await made.live();
-    return { engine: made, state: { flavour, ...plan, startMs: performance.now() - begun } };
+    return { engine: made, state: { flavour, ...made.plan, startMs: performance.now() - begun } };
   }
 
   /** The instance; a new one after a trap. */
@@ -46,14 +42,34 @@ class Engine {
     if (this.module !== undefined && !this.module.isDead) return this.module;
     this.helpers?.stop();
     this.module = await EngineModule.create(this.compiled);
-    this.helpers = await Helpers.start(this.module, this.compiled.kernels, this.options.helperUrl, this.threads);
+    await this.startHelpers(this.module);
     return this.module;
+  }
+
+  /** Goes on with one thread where helpers cannot start, and says why. */
+  private async startHelpers(module: EngineModule): Promise<void> {
+    const { kernels } = this.compiled;
+    try {
+      this.helpers = await Helpers.start(module, kernels, this.options.helperUrl, this.plan.threads);
+    } catch (thrown) {
+      this.helpers = undefined;
+      this.plan = { threads: 1, singleThreadReason: messageOf(thrown) };
+      module.control(1); // whatever joined the old block is not counted any more
+    }
   }
 
   /** Whether the last instance trapped. */
   get isDead(): boolean {
     return this.module?.isDead ?? false;
   }
+}
+
+/** Compiles the fastest kernels this browser runs correctly. */
+async function compileKernels({ kernelUrls }: EngineOptions): Promise<{ kernels: WebAssembly.Module; flavour: Flavour }> {
+  const flavour = detectFlavour();
+  const kernels = await compile(kernelUrls[flavour]);
+  if (await computesWith(kernels)) return { kernels, flavour };
+  return { kernels: await compile(kernelUrls.simd128), flavour: "simd128" };
 }
 
 async function compile(url: string): Promise<WebAssembly.Module> {
