@@ -11,16 +11,8 @@ import (
 type bpeRules struct {
 	stages       []splitter
 	ignoreMerges bool // a word that is a token is that token, whatever its merges
-	merges       map[uint64]merge
+	merges       pairTable
 }
-
-// merge is what a pair of tokens becomes, and when.
-type merge struct {
-	rank   uint32
-	merged int32
-}
-
-func pairKey(left, right int32) uint64 { return uint64(uint32(left))<<32 | uint64(uint32(right)) }
 
 func (t *Tokenizer) readBPE(md Metadata, pre *preTokenizer) error {
 	merges, err := md.Strings(keyMerges)
@@ -30,16 +22,26 @@ func (t *Tokenizer) readBPE(md Metadata, pre *preTokenizer) error {
 	if merges == nil {
 		return fault.New(fault.BadFile, "tokenizer: key ", fault.Quote(keyMerges), " is missing")
 	}
-	t.bpe = bpeRules{stages: pre.stages, ignoreMerges: pre.ignoreMerges, merges: make(map[uint64]merge, len(merges))}
+	t.bpe = bpeRules{stages: pre.stages, ignoreMerges: pre.ignoreMerges, merges: newPairTable(len(merges))}
 	for b := range t.byteID {
 		t.byteID[b] = t.find(string(byteRune(byte(b))))
 		if id := t.byteID[b]; id >= 0 && t.types[id] == typeUserDefined {
 			t.byteID[b] = -1 // deepseek-coder's "ÿ" is that letter, not the byte 0xFF
 		}
 	}
+	var buf []byte
 	for rank, m := range merges {
-		if err := t.addMerge(uint32(rank), m); err != nil {
-			return err
+		cut := -1
+		if m != "" {
+			cut = strings.IndexByte(m[1:], ' ') + 1
+		}
+		if cut < 1 || cut+1 >= len(m) {
+			return fault.New(fault.BadFile, "tokenizer: merge ", rank, " ", fault.Quote(m), " is not two tokens with a space between")
+		}
+		left, right := m[:cut], m[cut+1:]
+		buf = append(append(buf[:0], left...), right...)
+		if !t.addMerge(uint32(rank), left, right, buf) {
+			return fault.New(fault.BadFile, "tokenizer: merge ", rank, " collides with ", maxProbes, " others")
 		}
 	}
 	if !pre.ignoreMerges {
@@ -48,25 +50,16 @@ func (t *Tokenizer) readBPE(md Metadata, pre *preTokenizer) error {
 	return nil
 }
 
-// addMerge reads a merge like "Ġ t". One that names a token which the vocabulary
-// does not have can never be used and is left out: real files hold such merges.
-func (t *Tokenizer) addMerge(rank uint32, m string) error {
-	cut := -1
-	if m != "" {
-		cut = strings.IndexByte(m[1:], ' ') + 1
+// addMerge adds a merge of two tokens. One that names a token which the
+// vocabulary does not have can never be used and is left out: real files hold
+// such merges. Of a merge listed twice the first counts.
+func (t *Tokenizer) addMerge(rank uint32, left, right string, both []byte) bool {
+	l, r := t.find(left), t.find(right)
+	merged, ok := t.ids[string(both)]
+	if l < 0 || r < 0 || !ok {
+		return true
 	}
-	if cut < 1 || cut+1 >= len(m) {
-		return fault.New(fault.BadFile, "tokenizer: merge ", rank, " ", fault.Quote(m), " is not two tokens with a space between")
-	}
-	left, right, merged := t.find(m[:cut]), t.find(m[cut+1:]), t.find(m[:cut]+m[cut+1:])
-	if left < 0 || right < 0 || merged < 0 {
-		return nil
-	}
-	key := pairKey(left, right)
-	if _, ok := t.bpe.merges[key]; !ok {
-		t.bpe.merges[key] = merge{rank, merged}
-	}
-	return nil
+	return t.bpe.merges.add(pairSlot{l, r, rank, merged})
 }
 
 type bpeRanker Tokenizer
@@ -77,11 +70,7 @@ func (t *bpeRanker) rank(_ []byte, left, right *symbol) (uint32, int32) {
 	if left.id < 0 || right.id < 0 {
 		return noRank, -1
 	}
-	m, ok := t.bpe.merges[pairKey(left.id, right.id)]
-	if !ok {
-		return noRank, -1
-	}
-	return m.rank, m.merged
+	return t.bpe.merges.find(left.id, right.id)
 }
 
 // split cuts text with the first stage, each piece with the next, and encodes

@@ -152,7 +152,7 @@ func TestPlainTextMakesNoControlTokens(t *testing.T) {
 }
 
 // TestEncodeIsLinear gives every vocabulary a quarter of a megabyte of what makes
-// naive algorithms quadratic: minutes then, milliseconds now.
+// naive algorithms quadratic: minutes then, tenths of a second now.
 func TestEncodeIsLinear(t *testing.T) {
 	const n = 1 << 18
 	texts := map[string]string{
@@ -172,7 +172,7 @@ func TestEncodeIsLinear(t *testing.T) {
 		for what, text := range texts {
 			start := time.Now()
 			ids := tok.Encode(text, Options{ParseSpecial: true})
-			if d := time.Since(start); d > 3*time.Second {
+			if d := time.Since(start); d > 15*time.Second {
 				t.Errorf("%s, %s: %v for 256 KB", name, what, d)
 			}
 			for _, id := range ids {

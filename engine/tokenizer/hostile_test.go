@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,44 @@ func TestNewAccepts(t *testing.T) {
 				t.Errorf("Encode = %v, which decodes to %q", got, s)
 			}
 		})
+	}
+}
+
+// TestPairTable compares with a map; a table of pairs that all collide is refused
+// in bounded time.
+func TestPairTable(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, n := range []int{0, 1, 10, 1000, 50000} {
+		table, want := newPairTable(n), make(map[[2]int32]uint32)
+		for rank := range n {
+			p := pairSlot{rng.Int32N(300), rng.Int32N(300), uint32(rank), int32(rank)}
+			if !table.add(p) {
+				t.Fatalf("%d pairs: pair %d is refused", n, rank)
+			}
+			if _, ok := want[[2]int32{p.left, p.right}]; !ok {
+				want[[2]int32{p.left, p.right}] = p.rank
+			}
+		}
+		for left := range int32(300) {
+			for right := range int32(300) {
+				w, ok := want[[2]int32{left, right}]
+				if !ok {
+					w = noRank
+				}
+				if got, _ := table.find(left, right); got != w {
+					t.Fatalf("%d pairs: find(%d, %d) = %d, want %d", n, left, right, got, w)
+				}
+			}
+		}
+	}
+	table, added := newPairTable(1<<14), 0
+	for left := int32(0); added <= maxProbes; left++ {
+		if hashPair(left, 7)&0x7FFF == 5 {
+			if ok := table.add(pairSlot{left: left, right: 7}); ok != (added < maxProbes) {
+				t.Fatalf("collision %d: add = %v", added, ok)
+			}
+			added++
+		}
 	}
 }
 
