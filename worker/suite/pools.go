@@ -10,14 +10,20 @@ import (
 
 // poolDir is a directory with one pool of plain files.
 func poolDir(t testing.TB) string {
-	dir := t.TempDir()
-	for name, content := range map[string]string{
+	return PoolDir(t, map[string]string{
 		"demo/manifest.json": `{"version":1,"adapters":[{"file":"a.bin","size":10},{"file":"b.bin","size":10}]}`,
 		"demo/a.bin":         "0123456789",
 		"demo/b.bin":         "abcdefghij",
 		"demo/private.bin":   "not in the manifest",
 		"secret.txt":         "outside every pool",
-	} {
+	})
+}
+
+// PoolDir writes files into a new directory.
+func PoolDir(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

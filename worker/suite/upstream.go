@@ -47,6 +47,16 @@ func (u *Upstream) Seen() (bodies, auth []string) {
 	return append([]string{}, u.bodies...), append([]string{}, u.auth...)
 }
 
+// WaitGone waits until a caller left before its answer was done.
+func (u *Upstream) WaitGone(d time.Duration) bool {
+	select {
+	case <-u.gone:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var req struct {
@@ -164,7 +174,7 @@ func (s *script) pieces(pieces []string, pause time.Duration) bool {
 		return true
 	}
 	for i, p := range pieces {
-		if pause > 0 && !s.wait(pause) {
+		if pause > 0 && !s.wait(pause) || s.r.Context().Err() != nil && !s.wait(time.Hour) {
 			return false
 		}
 		text, _ := json.Marshal(p)
