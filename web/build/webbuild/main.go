@@ -1,8 +1,8 @@
 // Command webbuild writes the npm package to web/dist and the demo site to
 // build/site. Run it in the repository's root, after `make wasm kernels`.
 //
-//	go run ./web/build/webbuild          build both
-//	go run ./web/build/webbuild -serve 127.0.0.1:8080   and serve the demo
+//	go run ./web/build/webbuild                         build both; needs npm's typescript
+//	go run ./web/build/webbuild -serve 127.0.0.1:8080   build the site and serve it; needs only Go
 package main
 
 import (
@@ -25,16 +25,6 @@ func main() {
 }
 
 func run(serve string) error {
-	pkg, err := build.Package("web")
-	if err != nil {
-		return err
-	}
-	if err := pkg.Write("web/dist"); err != nil {
-		return err
-	}
-	if err := declarations(); err != nil {
-		return err
-	}
 	site, err := build.Site("web")
 	if err != nil {
 		return err
@@ -42,12 +32,19 @@ func run(serve string) error {
 	if err := site.Write("build/site"); err != nil {
 		return err
 	}
-	log.Printf("web/dist: %d bytes without declarations; build/site: %d bytes", pkg.Size(), site.Size())
-	if serve == "" {
-		return nil
+	if serve != "" {
+		log.Printf("the demo page is at http://%s (%d bytes)", serve, site.Size())
+		return http.ListenAndServe(serve, isolated(http.FileServer(http.Dir("build/site"))))
 	}
-	log.Printf("http://%s", serve)
-	return http.ListenAndServe(serve, isolated(http.FileServer(http.Dir("build/site"))))
+	pkg, err := build.Package("web")
+	if err != nil {
+		return err
+	}
+	if err := pkg.Write("web/dist"); err != nil {
+		return err
+	}
+	log.Printf("web/dist: %d bytes without declarations; build/site: %d bytes", pkg.Size(), site.Size())
+	return declarations()
 }
 
 // declarations runs the TypeScript compiler, which `npm ci` in web installs.

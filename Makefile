@@ -1,0 +1,103 @@
+# Everything a contributor runs. `make help` lists the targets.
+#
+# A machine with only Go is enough for run and test; the browser tests want Chromium,
+# which `make test` installs when it may (as root, with apt-get).
+
+GO     ?= go
+SERVE  ?= 1
+PAGE   ?= 127.0.0.1:8080
+MODEL  ?= testdata/models/stories260K.gguf
+PROMPT ?= Once upon a time
+
+# How long each fuzz target runs.
+FUZZTIME ?= 1m
+
+# Tool versions; tools are run, not added to go.mod, so that users never download them.
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+modules = wasm/bundle/bin
+# Inlining off: 5% of engine.wasm's size under gzip, and its hot loops are in the kernels.
+wasmflags = -buildmode=c-shared -trimpath -gcflags=all=-l -ldflags="-s -w"
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: build ## build all, answer one prompt under wazero, then serve the demo page (SERVE=0 stops before)
+	./bin/pastel run $(MODEL) -p "$(PROMPT)" -n 80 --temp 0
+ifneq ($(SERVE),0)
+	$(GO) run ./web/build/webbuild -serve $(PAGE)
+endif
+
+.PHONY: build
+build: wasm kernels ## build the modules and the command line into bin/
+	@mkdir -p bin
+	$(GO) build -o bin/pastel ./cmd/pastel
+
+.PHONY: wasm
+wasm: ## build engine.wasm and link its memory
+	@mkdir -p build
+	GOOS=wasip1 GOARCH=wasm $(GO) build $(wasmflags) -o build/engine-go.wasm ./wasm/engine
+	$(GO) run ./wasm/link build/engine-go.wasm $(modules)/engine.wasm
+	@printf 'engine.wasm: %d bytes, %d under gzip\n' $$(wc -c < $(modules)/engine.wasm) $$(gzip -9 -c $(modules)/engine.wasm | wc -c)
+
+.PHONY: kernels
+kernels: ## emit kernels-simd128.wasm and kernels-relaxed.wasm
+	$(GO) run ./kernels/gen $(modules)
+
+.PHONY: web
+web: build ## build the npm package (web/dist) and the demo site (build/site); needs npm
+	cd web && npm ci --no-audit --no-fund
+	$(GO) run ./web/build/webbuild
+
+.PHONY: test
+test: build chromium ## run all tests, in Go, under wazero and in Chromium
+	$(GO) test -timeout 15m ./...
+
+.PHONY: test-wasm
+test-wasm: build ## run only the tests of the boundary, under wazero
+	$(GO) test ./wasm/...
+
+.PHONY: test-browser
+test-browser: build chromium ## run only the tests in Chromium
+	$(GO) test -timeout 15m ./tests/browser/... ./kernels/...
+
+.PHONY: test-long
+test-long: test fuzz ## tests, the race detector, every fuzz target, the load test at full length
+	$(GO) test -race -timeout 60m ./engine/... ./wasm/... ./worker/... ./offload/...
+	PASTEL_LOAD=5m $(GO) test -timeout 30m ./worker/native
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for file in $$(grep -rl '^func Fuzz' --include=*_test.go .); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "$$file $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$(dirname $$file); \
+		done; \
+	done
+
+.PHONY: bench
+bench: build chromium ## print every kernel's speed beside the machine's limits
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./kernels/lab
+
+.PHONY: check
+check: build ## what a change must pass beside the tests
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || (echo "gofmt: the files above are not formatted" && exit 1)
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./wasm/engine
+	GOOS=js GOARCH=wasm $(GO) vet ./worker/...
+	$(GO) run $(GOLANGCI_LINT) run
+	$(GO) mod tidy -diff
+	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx prettier --check src page test; \
+	else echo "check: npm is not installed, so the TypeScript was not type-checked"; exit 1; fi
+
+.PHONY: chromium
+chromium:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
+	else echo "The browser tests need Chromium. On Debian: sudo apt-get install chromium" >&2; exit 1; fi
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin build web/dist $(modules)/*.wasm
