@@ -14,8 +14,11 @@ type stmt interface {
 type (
 	literalExpr struct{ value value }
 	nameExpr    struct{ name string }
-	listExpr    struct{ items []expr } // [a, b] and (a, b)
-	dictExpr    struct {
+	listExpr    struct { // [a, b] and (a, b)
+		items []expr
+		tuple bool
+	}
+	dictExpr struct {
 		line         int
 		keys, values []expr
 	}

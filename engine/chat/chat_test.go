@@ -28,6 +28,7 @@ func TestErrorsNameConstructAndLine(t *testing.T) {
 		{"wrong character", "\n{{ a § b }}", `chat: line 2: unexpected character "§"`},
 		{"generation tag moves no lines", "{% generation %}\n\n{% endgeneration %}\n{{ 1|foo }}", `chat: line 4: unsupported filter "foo"`},
 		{"print a function", "{{ range }}", `chat: line 1: cannot print a function`},
+		{"print a tuple", "{{ [(1, 2)] }}", `chat: line 1: cannot print a tuple`},
 		{"break", "{% break %}", `chat: break or continue outside a loop`},
 		{"not UTF-8", "\xff", `chat: template is not UTF-8`},
 	} {
@@ -44,7 +45,7 @@ func TestErrorsNameConstructAndLine(t *testing.T) {
 func TestPythonWhereTheReferenceCrashes(t *testing.T) {
 	for _, tt := range []struct{ name, template, want string }{
 		{"tuple in a loop", "{% for a, b in [(1, 2)] %}{{ a }}{{ b }}{% endfor %}", "12"},
-		{"tuple prints as a list", "{{ (1, 2) }}", "[1, 2]"},
+		{"tuple as JSON", "{{ (1, 2)|tojson }}", "[1, 2]"},
 		{"comma after the last of a tuple", "{{ 'ab'.startswith(('a',)) }}", "true"},
 		{"first of nothing", "[{{ []|first }}]", "[]"},
 		{"filter with empty parentheses", "{{ ' a '|trim() }}", "a"},

@@ -5,7 +5,8 @@
 // trim_blocks and lstrip_blocks on, quirks included: true prints as true, none
 // as nothing, 'é'|length counts UTF-16 units, strip ignores its argument. Where
 // that interpreter stops on an accident of its own (unpacking a tuple, first of
-// an empty list) this one does what Python's Jinja does.
+// an empty list, trim() with parentheses) this one does what Python's Jinja does;
+// what only shows its insides (printing a function) is an error.
 //
 // A template comes from a file somebody downloaded, so it is hostile until it
 // has rendered: it sees only the context it is given, and Limits bound its

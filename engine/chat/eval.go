@@ -29,7 +29,9 @@ func (n *listExpr) eval(r *run, s *scope) value {
 	for i, item := range n.items {
 		items[i] = r.eval(item, s)
 	}
-	return listValue(items)
+	v := listValue(items)
+	v.list.tuple = n.tuple
+	return v
 }
 
 func (n *dictExpr) eval(r *run, s *scope) value {

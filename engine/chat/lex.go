@@ -22,6 +22,7 @@ const (
 	tokenName                  // identifiers and keywords
 	tokenNumber                // with its sign, where it can have one
 	tokenString                // without quotes, unescaped
+	tokenSign                  // a - or + that cannot stand between operands
 	tokenPunctuation           // operators and brackets
 )
 
@@ -204,7 +205,8 @@ func (l *lexer) signed() {
 		l.number(l.pos)
 		return
 	}
-	l.punctuation()
+	l.push(tokenSign, string(rune(l.text[l.pos])))
+	l.pos++
 }
 
 // tagBracket reads the brackets of tags. A dict may end in }}.

@@ -16,7 +16,7 @@ func (p *parser) sequence() expr {
 	if !p.is(",") {
 		return first
 	}
-	list := &listExpr{items: []expr{first}}
+	list := &listExpr{items: []expr{first}, tuple: true}
 	for p.take(",") && !p.is(")") {
 		list.items = append(list.items, p.expression())
 	}
@@ -157,7 +157,7 @@ func (p *parser) filter() filterCall {
 }
 
 func (p *parser) sign() expr {
-	if !p.is("-") && !p.is("+") {
+	if p.token().kind != tokenSign && !p.is("-") && !p.is("+") {
 		return p.postfix()
 	}
 	level := p.depth

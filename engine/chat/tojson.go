@@ -15,11 +15,12 @@ type jsonStyle struct {
 	ascii      bool
 	sorted     bool
 	undefined  string // what undefined is written as
+	prints     bool   // for {{ }}, where a tuple cannot look like a list
 	writtenYet int    // bytes counted so far
 }
 
 // dumps is the style of a value that prints: Python's json.dumps.
-var dumps = jsonStyle{item: ", ", key: ": ", undefined: "undefined"}
+var dumps = jsonStyle{item: ", ", key: ": ", undefined: "undefined", prints: true}
 
 // toJSON writes v as JSON, with Python's spaces: {"a": [1, 2]}.
 func (r *run) toJSON(line int, v value, style jsonStyle) string {
@@ -49,6 +50,10 @@ func (r *run) appendJSON(dst []byte, line int, v value, style *jsonStyle, level 
 	case kindString:
 		return r.appendString(dst, v.str, style)
 	case kindList:
+		if v.list.tuple && style.prints {
+			r.fail(line, "cannot print a tuple")
+			return dst
+		}
 		return r.appendList(dst, line, v.list.items, style, level)
 	case kindDict, kindNamespace:
 		return r.appendDict(dst, line, v.dict, style, level)

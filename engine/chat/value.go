@@ -37,7 +37,10 @@ type value struct {
 	fn   *function
 }
 
-type list struct{ items []value }
+type list struct {
+	items []value
+	tuple bool // written (a, b); it prints as nothing else we have
+}
 
 // A function is called with the scope of its call, because macros see their
 // caller's variables.
@@ -70,7 +73,7 @@ func boolValue(b bool) value {
 func intValue(f float64) value     { return value{kind: kindInt, num: f} }
 func floatValue(f float64) value   { return value{kind: kindFloat, num: f} }
 func stringValue(s string) value   { return value{kind: kindString, str: s} }
-func listValue(vs []value) value   { return value{kind: kindList, list: &list{vs}} }
+func listValue(vs []value) value   { return value{kind: kindList, list: &list{items: vs}} }
 func dictValue(d *dict) value      { return value{kind: kindDict, dict: d} }
 func countValue(n int) value       { return intValue(float64(n)) }
 func (v value) isNumber() bool     { return v.kind == kindInt || v.kind == kindFloat }
