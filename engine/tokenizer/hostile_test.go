@@ -83,6 +83,7 @@ func TestNewAccepts(t *testing.T) {
 		{"merge into an unknown token", "gpt2", keyMerges, []string{"b a", "a b"}},
 		{"merge listed twice", "gpt2", keyMerges, []string{"a b", "a b"}},
 		{"no pre-tokenizer", "gpt2", keyPre, nil},
+		{"EOS of -1 as u32", "llama", keyEOS, uint64(1<<32 - 1)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := small(tt.model)

@@ -2,8 +2,7 @@ package tokenizer
 
 // pairTable maps pairs of tokens to what they merge into: open addressing with
 // linear probing. Nearly all time of byte-level BPE goes into looking up pairs
-// that do not merge; against Go's map, in wasm,
-// encoding takes about half the time.
+// that do not merge; against Go's map, in wasm, encoding takes half the time.
 type pairTable struct {
 	slots []pairSlot // a power of two of them, at most 5/8 full
 }
