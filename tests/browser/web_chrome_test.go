@@ -154,7 +154,9 @@ func (tb *tab) waitFor(condition string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			tb.t.Fatalf("never came true: %s", condition)
+			var text string
+			_ = tb.tryEval("document.body.innerText", &text)
+			tb.t.Fatalf("never came true: %s\nthe page says: %s", condition, text)
 		}
 	}
 }

@@ -85,7 +85,8 @@ function showProgress(p: Progress): void {
 
 /** Sends what was written and shows the answer as it comes. */
 async function ask(text: string): Promise<void> {
-  if (!engine || answering || text.trim() === "") return;
+  text = text.trim();
+  if (!engine || answering || text === "") return;
   answering = new AbortController();
   setBusy();
   say("Answering…");
@@ -224,18 +225,25 @@ function listen(): void {
   temperature.oninput = () => (byId("temperature-value", HTMLOutputElement).textContent = temperature.value);
 }
 
-/** Lets the page open without a network, and gives it threads where the host cannot send COOP and COEP. */
-async function startServiceWorker(): Promise<void> {
-  if (!("serviceWorker" in navigator)) return;
-  const registration = await navigator.serviceWorker.register(new URL("./sw.js", import.meta.url)).catch(() => undefined);
-  if (!registration || globalThis.crossOriginIsolated || sessionStorage.getItem("pastel-isolated")) return;
+/**
+ * Lets the page open without a network, and gives it threads where the host cannot send COOP and COEP: for that it
+ * must come through the service worker, so the first visit reloads once. Resolves with whether it is about to.
+ */
+async function startServiceWorker(): Promise<boolean> {
+  if (!("serviceWorker" in navigator)) return false;
+  const registered = navigator.serviceWorker.register(new URL("./sw.js", import.meta.url)).catch(() => undefined);
+  if (globalThis.crossOriginIsolated || sessionStorage.getItem("pastel-isolated") || !(await registered)) return false;
   await navigator.serviceWorker.ready;
   sessionStorage.setItem("pastel-isolated", "tried");
   location.reload();
+  return true;
 }
 
-startTheme(byId("theme", HTMLButtonElement));
-listen();
-setBusy();
-void startServiceWorker();
-choose(offers[0]!.ref);
+async function start(): Promise<void> {
+  startTheme(byId("theme", HTMLButtonElement));
+  listen();
+  setBusy();
+  if (!(await startServiceWorker())) choose(offers[0]!.ref);
+}
+
+void start();
