@@ -1,7 +1,8 @@
 // Command link makes an engine module that runs on a memory its host provides: it
 // rewrites the memory section of a Go-built WebAssembly module into the import
 // env.memory, shared, of at most 65536 pages, which Go has no way to ask for, and
-// joins the data segments that Go's linker splits.
+// joins the data segments that Go's linker splits. It also blanks the tables that
+// only name functions and lines in stack traces (see tables.go).
 //
 //	link IN.wasm OUT.wasm
 //
@@ -39,7 +40,7 @@ func link(in, out string) error {
 	if err != nil {
 		return err
 	}
-	if linked, err = module.MergeData(linked, maxGap); err != nil {
+	if linked, err = module.EditData(linked, maxGap, blankTables); err != nil {
 		return err
 	}
 	return os.WriteFile(out, linked, 0o644)

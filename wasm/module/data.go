@@ -30,6 +30,12 @@ const (
 // Errors: ERR_BAD_FILE when the segments are not all active ones of memory 0 with a
 // constant offset, or when two overlap.
 func MergeData(b []byte, maxGap int) ([]byte, error) {
+	return EditData(b, maxGap, func(uint32, []byte) error { return nil })
+}
+
+// EditData is MergeData after edit has changed the joined data in place: it gets
+// every joined segment with its address.
+func EditData(b []byte, maxGap int, edit func(at uint32, data []byte) error) ([]byte, error) {
 	sections, err := Decode(b)
 	if err != nil {
 		return nil, err
@@ -45,6 +51,11 @@ func MergeData(b []byte, maxGap int) ([]byte, error) {
 			}
 			if segments, err = merge(segments, maxGap); err != nil {
 				return nil, err
+			}
+			for _, s := range segments {
+				if err := edit(s.at, s.data); err != nil {
+					return nil, err
+				}
 			}
 			sections[i].Payload = appendSegments(nil, segments)
 		}
