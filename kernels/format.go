@@ -2,22 +2,26 @@ package kernels
 
 // A Format says how a weight matrix [rows, k] lies in memory. Rows are packed
 // in groups of four, so that one 32-bit lane of a vector belongs to one row and
-// no kernel needs a horizontal sum; missing rows of the last group are zero.
+// no kernel needs a horizontal sum; missing rows of the last group repeat the
+// last row.
 //
 // Every group is a sequence of planes, each plane running over all of k. With
 // nb = k/32 blocks and r the row inside its group:
 //
 //	F32            w  [k][r] float32
 //	F16, BF16      w  [k][r] uint16
-//	Q8_0           qs [nb][8][r][4] uint8 (int8 xor the flavour's sign bias), d [nb][r] float16
+//	Q8_0           qs [nb][8][r][4] uint8 (int8 plus the machine's bias), d [nb][r] float16
 //	Q4_0           qs [nb][4][r][4] uint8, d [nb][r] float16
 //	Q4_1           qs as Q4_0, d, m [nb][r] float16
 //	Q5_0           qs as Q4_0, qh [nb][r] uint32, d
 //	Q5_1           qs as Q4_0, qh [nb][r] uint32, d, m
 //
-// A nibble byte v of Q4_0 holds k = 4v+i in its low half and k = 16+4v+i in its
-// high half, which is the order of the file. Bit j of byte i of qh is the fifth
-// bit of k = 4j+i.
+// The integers of a block are turned by row: vector j of a block, of eight, holds
+// for row r the four columns k = 16·(j/4) + 4·((j+r) mod 4) + i, so that four
+// plain loads of a token's sixteen columns, each four bytes on, meet the four
+// vectors (see ActLayout) and no column needs to be spread over the lanes. A
+// nibble byte holds vector j in its low half and vector j+4 in its high half.
+// Bit j of byte i of qh is the fifth bit of byte i of vector j.
 type Format uint32
 
 // The packed formats. The names are those of the GGUF types they come from.
@@ -105,6 +109,9 @@ func (f Format) Zero(q8Zero int) int {
 
 // Sub is the number of columns per start value that the format's kernels want.
 func (f Format) Sub() int { return BlockK }
+
+// columnOf is the column, of a block, of byte i of row r in vector j.
+func columnOf(j, r, i int) int { return j/4*16 + (j+r)%4*4 + i }
 
 // Formats yields every value of Format in order, FormatNone first.
 func Formats() func(yield func(Format) bool) {

@@ -21,16 +21,30 @@ func TileWidth(left int) int {
 // four planes, with nb = K/32 blocks, u the token inside the tile and s the
 // sub-block (32/Sub of them per block):
 //
-//	qs    [nb][8][u][4] int8      four columns of one token are one 32-bit word
+//	qs    [nb][u][2][2][16] int8  sixteen columns, twice, so that a load 4·j bytes on is the columns turned by j words
 //	d     [nb][u] float32         scale
-//	start [nb][s][u] int32        −Zero·Σ qs of the sub-block
+//	start [nb][s][u] int32        StartBits − Zero·Σ qs of the sub-block
 //	sum   [nb][s][u] float32      d·Σ qs of the sub-block
+//
+// An integer sum that starts at start is the float32 StartValue + Σ w·x when its
+// bits are read as one, as long as the sum stays within ±2²²: a subtraction
+// instead of a conversion.
 type ActLayout struct{ K, Sub int }
 
-// TokenBytes is the size of one token's share of a tile in bytes.
+// StartValue is 1.5·2²³: its last bit is one unit. StartBits are its bits.
+const (
+	StartValue = 1.5 * (1 << 23)
+	StartBits  = 0x4b400000
+)
+
+// ActBlockBytes is the size in bytes of one token's integers of one block.
+const ActBlockBytes = 2 * BlockK
+
+// TokenBytes is the size of one token's share of a tile in bytes, a multiple of
+// a cache line.
 func (l ActLayout) TokenBytes() int {
 	nb := l.K / BlockK
-	return nb * (BlockK + 4 + 8*(BlockK/l.Sub))
+	return (nb*(ActBlockBytes+4+8*(BlockK/l.Sub)) + 63) &^ 63
 }
 
 // Bytes is the size of n tokens in bytes.
@@ -39,11 +53,14 @@ func (l ActLayout) Bytes(n int) int { return n * l.TokenBytes() }
 // planes returns the byte offsets of d, start and sum in a tile of t tokens.
 func (l ActLayout) planes(t int) (d, start, sum int) {
 	nb, subs := l.K/BlockK, BlockK/l.Sub
-	d = nb * BlockK * t
+	d = nb * ActBlockBytes * t
 	start = d + nb*4*t
 	sum = start + nb*subs*4*t
 	return d, start, sum
 }
+
+// qs is the byte offset of column i of block b of token u in a tile of t tokens.
+func (l ActLayout) qs(b, u, t, i int) int { return (b*t+u)*ActBlockBytes + i/16*32 + i%16 }
 
 // KVLayout describes one layer's key or value cache.
 //

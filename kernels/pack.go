@@ -5,8 +5,8 @@ package kernels
 func packGroup(f Format, dst, src []byte, rows, k, zero int) {
 	clear(dst)
 	rowBytes := f.FileRowBytes(k)
-	for r := range rows {
-		row := src[r*rowBytes : (r+1)*rowBytes]
+	for r := range GroupRows {
+		row := src[min(r, rows-1)*rowBytes:][:rowBytes]
 		switch f {
 		case F32:
 			packElems(dst, row, r, 4)
@@ -17,9 +17,6 @@ func packGroup(f Format, dst, src []byte, rows, k, zero int) {
 		default:
 			packQ45(f, dst, row, r, k/BlockK)
 		}
-	}
-	for r := rows; r < GroupRows && f == Q8_0; r++ { // a missing row is zero, which is stored as its bias
-		fillBias(dst, r, k/BlockK, byte(zero))
 	}
 }
 
@@ -36,17 +33,8 @@ func packQ8(dst, row []byte, r, nb int, zero byte) {
 	for b := range nb {
 		block := row[b*34 : b*34+34]
 		copy(d[b*8+r*2:], block[:2])
-		for i, q := range block[2:] {
-			dst[b*128+i/4*16+r*4+i%4] = q + zero
-		}
-	}
-}
-
-// fillBias writes zero weights for a row that does not exist.
-func fillBias(dst []byte, r, nb int, zero byte) {
-	for b := range nb {
-		for i := range BlockK {
-			dst[b*128+i/4*16+r*4+i%4] = zero
+		for at := range BlockK {
+			dst[b*128+at/4*16+r*4+at%4] = block[2+columnOf(at/4, r, at%4)] + zero
 		}
 	}
 }
@@ -69,21 +57,21 @@ func packQ45(f Format, dst, row []byte, r, nb int) {
 			block = block[2:]
 		}
 		if five {
-			packHighBits(qh[b*16+r*4:][:4], block[:4])
+			packHighBits(qh[b*16+r*4:][:4], block[:4], r)
 			block = block[4:]
 		}
-		for i, q := range block {
-			dst[b*64+i/4*16+r*4+i%4] = q
+		for at := range 16 {
+			dst[b*64+at/4*16+r*4+at%4] = block[columnOf(at/4, r, at%4)]
 		}
 	}
 }
 
-// packHighBits reorders bit 4j+i of the file into bit j of byte i.
-func packHighBits(dst, src []byte) {
+// packHighBits moves bit c of the file, column c's, to bit j of byte i.
+func packHighBits(dst, src []byte, r int) {
 	for j := range 8 {
-		four := src[j/2] >> (j % 2 * 4)
 		for i := range 4 {
-			dst[i] |= four >> i & 1 << j
+			c := columnOf(j, r, i)
+			dst[i] |= src[c/8] >> (c % 8) & 1 << j
 		}
 	}
 }
@@ -148,22 +136,24 @@ func (p *packedMatrix) block(g []byte, lane, b int, q *[BlockK]int32) (d, m floa
 		at := b*8 + lane*2
 		return halfToF32(uint16(plane[at]) | uint16(plane[at+1])<<8)
 	}
-	if p.format == Q8_0 {
-		for i := range q {
-			stored := g[b*128+i/4*16+lane*4+i%4]
-			q[i] = int32(int8(stored - byte(p.zero)))
+	each := func(n int, f func(at, j, i, column int)) {
+		for j := range n {
+			for i := range 4 {
+				f(j*16+lane*4+i, j, i, columnOf(j, lane, i))
+			}
 		}
+	}
+	if p.format == Q8_0 {
+		each(8, func(at, _, _, column int) { q[column] = int32(int8(g[b*128+at] - byte(p.zero))) })
 		return half(g[nb*128:]), 0
 	}
 	scales := g[nb*64:]
-	for i := range 16 {
-		v := g[b*64+i/4*16+lane*4+i%4]
-		q[i], q[i+16] = int32(v&15), int32(v>>4)
-	}
+	each(4, func(at, _, _, column int) {
+		v := g[b*64+at]
+		q[column], q[column+16] = int32(v&15), int32(v>>4)
+	})
 	if p.format == Q5_0 || p.format == Q5_1 {
-		for i := range q {
-			q[i] |= int32(scales[b*16+lane*4+i%4]>>(i/4)&1) << 4
-		}
+		each(8, func(_, j, i, column int) { q[column] |= int32(scales[b*16+lane*4+i]>>j&1) << 4 })
 		scales = scales[nb*16:]
 	}
 	info := &formats[p.format]

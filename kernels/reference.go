@@ -154,12 +154,13 @@ func quantizeToken(layout ActLayout, tile []byte, x []float32, width, u, zero in
 		sums := [2]int32{}
 		for i, v := range block {
 			q := int32(math.RoundToEven(float64(v * inv)))
-			tile[(b*8+i/4)*width*4+u*4+i%4] = byte(int8(q))
+			at := layout.qs(b, u, width, i)
+			tile[at], tile[at+16] = byte(int8(q)), byte(int8(q))
 			sums[i/layout.Sub] += q
 		}
 		for s, sum := range sums[:subs] {
 			at := 4 * ((b*subs+s)*width + u)
-			view[int32](tile[startAt+at:], 1)[0] = -int32(zero) * sum
+			view[int32](tile[startAt+at:], 1)[0] = StartBits - int32(zero)*sum
 			view[float32](tile[sumAt+at:], 1)[0] = d * float32(sum)
 		}
 	}
@@ -247,7 +248,7 @@ func (x *Reference) matmulQ8(m *Memory, e Matmul, w *packedMatrix, store func(t,
 			for u := range width {
 				var total float64
 				for b := range nb {
-					total += float64(d[b]) * float64(f32At(tile, dAt+4*(b*width+u))) * float64(dotQ8(x.q[b*BlockK:], tile, b, width, u))
+					total += float64(d[b]) * float64(f32At(tile, dAt+4*(b*width+u))) * float64(dotQ8(x.q[b*BlockK:], tile[layout.qs(b, u, width, 0):]))
 					for s := range subs {
 						total += float64(mins[b]) * float64(f32At(tile, sumAt+4*((b*subs+s)*width+u)))
 					}
@@ -259,10 +260,10 @@ func (x *Reference) matmulQ8(m *Memory, e Matmul, w *packedMatrix, store func(t,
 	}
 }
 
-// dotQ8 is the integer product of one block of weights with token u of a tile.
-func dotQ8(q []int32, tile []byte, b, width, u int) (sum int32) {
+// dotQ8 is the integer product of one block of weights with one of activations.
+func dotQ8(q []int32, x []byte) (sum int32) {
 	for i, w := range q[:BlockK] {
-		sum += w * int32(int8(tile[(b*8+i/4)*width*4+u*4+i%4]))
+		sum += w * int32(int8(x[i/16*32+i%16]))
 	}
 	return sum
 }

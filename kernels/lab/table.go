@@ -128,7 +128,7 @@ func (s *Suite) prefill() {
 		}
 	}
 	for _, f := range []kernels.Format{kernels.Q4_0, kernels.Q8_0} {
-		s.add(Case{Name: "prefill-2048/" + f.String(), Work: 128 * 2048 * 2048, Unit: "Gmac/s"}, s.matmul(f, s.weights, 128, 2048, 2048))
+		s.add(Case{Name: "prefill-2048/" + f.String(), Work: 128 * 512 * 2048, Unit: "Gmac/s"}, s.matmul(f, s.weights, 128, 512, 2048))
 	}
 }
 

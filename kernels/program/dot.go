@@ -22,7 +22,8 @@ func newAccumulator(f *simd128.Func) accumulator {
 	return a
 }
 
-// reset starts the sum of every row at the value start loads.
+// reset starts the sum of every row at the value start loads (see
+// kernels.ActLayout).
 func (a accumulator) reset(start func() simd128.I32x4) {
 	if a.f.Module().Relaxed {
 		a.lo.Set(start())
@@ -39,19 +40,20 @@ func (a accumulator) add(w weights, x activations) {
 		a.lo.Set(x.bytes.RelaxedDotAdd(w.bytes, a.lo))
 		return
 	}
-	a.lo.Set(a.lo.Add(w.lo.Dot(x.wide)))
-	a.hi.Set(a.hi.Add(w.hi.Dot(x.wide)))
+	a.lo.Set(a.lo.Add(w.lo.Dot(x.lo)))
+	a.hi.Set(a.hi.Add(w.hi.Dot(x.hi)))
 }
 
-// total returns the sums, one lane per row. start is what reset was given.
-func (a accumulator) total(start func() simd128.I32x4) simd128.I32x4 {
+// total returns the sums, one lane per row. start is what reset was given, zero
+// is kernels.StartValue.
+func (a accumulator) total(start func() simd128.I32x4, zero simd128.F32x4) simd128.F32x4 {
 	if a.f.Module().Relaxed {
-		return a.lo
+		return a.lo.AsF32x4().Sub(zero)
 	}
 	even := [16]byte{0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27}
 	odd := [16]byte{4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31}
 	lo, hi := a.lo.AsI8x16(), a.hi.AsI8x16()
-	return lo.Shuffle(hi, even).AsI32x4().Add(lo.Shuffle(hi, odd).AsI32x4()).Add(start())
+	return lo.Shuffle(hi, even).AsI32x4().Add(lo.Shuffle(hi, odd).AsI32x4()).Add(start()).AsF32x4().Sub(zero)
 }
 
 // weights is a vector of stored weights, ready to be multiplied.
@@ -72,23 +74,18 @@ func prepare(w simd128.I8x16, signed bool) weights {
 	return weights{lo: w.ExtendLowU().Let("w_lo"), hi: w.ExtendHighU().Let("w_hi")}
 }
 
-// activations is four int8 activations, repeated for every row.
+// activations is sixteen int8 activations, four for every row.
 type activations struct {
-	bytes simd128.I8x16
-	wide  simd128.I16x8
+	bytes  simd128.I8x16
+	lo, hi simd128.I16x8
 }
 
-// loadActs loads the four bytes at x+offset. With share the value may be used
-// several times.
-func loadActs(x simd128.I32, offset int, share bool) activations {
-	bytes := x.Load32Splat(offset).AsI8x16()
+// loadActs loads the sixteen bytes at x+offset.
+func loadActs(x simd128.I32, offset int) activations {
 	if x.Relaxed() {
-		if share {
-			bytes = bytes.Let("x")
-		}
-		return activations{bytes: bytes}
+		return activations{bytes: x.LoadI8x16(offset, 2)}
 	}
-	return activations{wide: bytes.ExtendLowS().Let("x")}
+	return activations{lo: x.Load8x8S(offset, 2), hi: x.Load8x8S(offset+8, 2)}
 }
 
 // madd is x·y + z: fused in the relaxed flavour, two roundings in the baseline.

@@ -109,6 +109,11 @@ func (b *builder) gatherBlocks(f *simd128.Func, r *record, bf blockFormat, each 
 	}
 	shuffle := f.V128Var("pick")
 	b.pickLane(f, shuffle, lane)
+	consts := newConstants(f)
+	var turned [4]simd128.I32 // byte offset of vector j's columns
+	for j := range turned {
+		turned[j] = lane.AddI(int32(j)).AndI(3).ShlI(4).Let("turned")
+	}
 	each(kernels.BlockK, func() {
 		d := half1(f, p.d, 0).Splat().Let("d4")
 		m := f.F32x4Var("m4")
@@ -116,9 +121,9 @@ func (b *builder) gatherBlocks(f *simd128.Func, r *record, bf blockFormat, each 
 		if bf.min {
 			m.Set(half1(f, p.m, 0).Splat())
 		}
-		bf.unpack(f, p, func(j int, w simd128.I8x16) {
+		bf.unpack(consts, p, func(j int, w simd128.I8x16) {
 			word := w.Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
-			out.StoreV128(16*j, madd(unbias(word).ConvertS(), d, m).AsV128(), 2)
+			out.Add(turned[j%4]).StoreV128(j/4*64, madd(unbias(word).ConvertS(), d, m).AsV128(), 2)
 		})
 		p.qs.Set(p.qs.AddI(int32(bf.qs)))
 		p.d.Set(p.d.AddI(8))

@@ -29,6 +29,7 @@ type tileFunc struct {
 	results      []simd128.F32x4
 	biasOrZero   simd128.F32x4 // variable
 	storePointer simd128.I32   // variable
+	constants    *constants
 }
 
 // matmul emits the operation and all its tile functions.
@@ -58,9 +59,14 @@ func (b *builder) tokenBytes(f *simd128.Func, r *record) simd128.I32 {
 	f.IfElse(r.i32("Act"), func() {
 		nb := r.i32("K").ShrUI(5)
 		subs := f.I32(32).DivU(r.i32("Sub"))
-		bytes.Set(nb.Mul(subs.ShlI(3).AddI(kernels.BlockK + 4)))
+		bytes.Set(actTokenBytes(nb, subs))
 	}, func() { bytes.Set(r.i32("XStride").ShlI(2)) })
 	return bytes
+}
+
+// actTokenBytes is kernels.ActLayout.TokenBytes.
+func actTokenBytes(nb, subs simd128.I32) simd128.I32 {
+	return nb.Mul(subs.ShlI(3).AddI(kernels.ActBlockBytes + 4)).AddI(63).AndI(-64)
 }
 
 // pickWidth sets width to kernels.TileWidth(left) and which to its index.
@@ -138,6 +144,7 @@ func (b *builder) tile(format kernels.Format, width int, group func(t *tileFunc)
 	t.w.Set(t.rec.i32("W").Add(t.first.Mul(t.groupBytes)))
 	t.out = f.I32Var("out")
 	t.out.Set(t.dst.Add(t.first.ShlI(4)))
+	t.constants = newConstants(f)
 	t.biasOrZero = f.F32x4Var("bias4")
 	t.storePointer = f.I32Var("store")
 	for u := range width {

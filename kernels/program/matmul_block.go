@@ -12,8 +12,8 @@ type blockFormat struct {
 	qh     int  // bytes of the plane of high bits per block, 0: none
 	signed bool // stored bytes are signed in the baseline
 	min    bool // a plane of minimums follows the scales
-	// unpack calls step for each of the eight vectors of four columns.
-	unpack func(f *simd128.Func, p blockPointers, step func(j int, w simd128.I8x16))
+	// unpack calls step for each of the eight vectors of a block.
+	unpack func(c *constants, p blockPointers, step func(j int, w simd128.I8x16))
 }
 
 // blockPointers are the planes of the current block.
@@ -27,14 +27,14 @@ var blockFormats = map[kernels.Format]blockFormat{
 	kernels.Q5_1: {format: kernels.Q5_1, qs: 64, qh: 16, min: true, unpack: unpackFives},
 }
 
-func unpackBytes(f *simd128.Func, p blockPointers, step func(j int, w simd128.I8x16)) {
+func unpackBytes(_ *constants, p blockPointers, step func(j int, w simd128.I8x16)) {
 	for j := range 8 {
 		step(j, p.qs.LoadI8x16(16*j))
 	}
 }
 
-func unpackNibbles(f *simd128.Func, p blockPointers, step func(j int, w simd128.I8x16)) {
-	low := f.I8x16(15)
+func unpackNibbles(c *constants, p blockPointers, step func(j int, w simd128.I8x16)) {
+	low := c.low
 	for v := range 4 {
 		b := p.qs.LoadI8x16(16 * v).Let("b")
 		step(v, b.And(low))
@@ -43,8 +43,8 @@ func unpackNibbles(f *simd128.Func, p blockPointers, step func(j int, w simd128.
 }
 
 // unpackFives adds bit j of every high byte, moved to place 16, to vector j.
-func unpackFives(f *simd128.Func, p blockPointers, step func(j int, w simd128.I8x16)) {
-	low, sixteen := f.I8x16(15), f.I8x16(16)
+func unpackFives(c *constants, p blockPointers, step func(j int, w simd128.I8x16)) {
+	low, sixteen := c.low, c.sixteen
 	high := p.qh.LoadI8x16(0).Let("high")
 	at4 := func(j int) simd128.I8x16 {
 		switch {
@@ -60,6 +60,28 @@ func unpackFives(f *simd128.Func, p blockPointers, step func(j int, w simd128.I8
 		step(v, b.And(low).Or(at4(v)))
 		step(v+4, b.AsI16x8().ShrUI(4).AsI8x16().And(low).Or(at4(v+4)))
 	}
+}
+
+// constants are vectors that kernels keep in locals: an engine makes a vector
+// constant from three instructions wherever it is written.
+type constants struct {
+	low, sixteen simd128.I8x16
+	halfBits     simd128.I32x4
+	halfScale    simd128.F32x4
+	start        simd128.F32x4
+}
+
+// newConstants binds the constants; call it outside loops.
+func newConstants(f *simd128.Func) *constants {
+	return &constants{
+		low: f.I8x16(15).Let("low"), sixteen: f.I8x16(16).Let("sixteen"), halfBits: f.I32x4(-0x70002000).Let("half_bits"),
+		halfScale: f.F32x4(0x1p112).Let("half_scale"), start: f.F32x4(kernels.StartValue).Let("start_value"),
+	}
+}
+
+// half4 is loadHalf4 with the constants in locals.
+func (c *constants) half4(p simd128.I32, offset int) simd128.F32x4 {
+	return p.Load16x4S(offset).AsI32x4().ShlI(13).And(c.halfBits).AsF32x4().Mul(c.halfScale)
 }
 
 // blockGroup multiplies one group of quantised weights with every token of the
@@ -84,7 +106,7 @@ func (t *tileFunc) blockGroup(bf blockFormat) {
 	plane := nb.Mul(f.I32(int32(4 * width))).Let("plane")
 	x, xd, xs := f.I32Var("x"), f.I32Var("xd"), f.I32Var("xs")
 	x.Set(t.x)
-	xd.Set(t.x.Add(plane.ShlI(3)))
+	xd.Set(t.x.Add(plane.ShlI(4)))
 	xs.Set(xd.Add(plane))
 	if bf.min {
 		xs.Set(xs.Add(plane))
@@ -104,7 +126,7 @@ func (t *tileFunc) blockGroup(bf blockFormat) {
 		if bf.min {
 			p.m.Set(p.m.AddI(8))
 		}
-		x.Set(x.AddI(int32(32 * width)))
+		x.Set(x.AddI(int32(kernels.ActBlockBytes * width)))
 		xd.Set(xd.AddI(int32(4 * width)))
 		xs.Set(xs.AddI(int32(4 * width)))
 	})
@@ -112,10 +134,11 @@ func (t *tileFunc) blockGroup(bf blockFormat) {
 
 // block adds one block: eight dot products per token, then scale and minimum.
 func (t *tileFunc) block(bf blockFormat, p blockPointers, acc []accumulator, x, xd, xs simd128.I32) {
+	c := t.constants
 	start := func(u int) func() simd128.I32x4 {
 		return func() simd128.I32x4 {
 			if bf.min {
-				return t.f.I32x4(0)
+				return c.start.AsI32x4()
 			}
 			return xs.Load32Splat(4 * u).AsI32x4()
 		}
@@ -123,21 +146,21 @@ func (t *tileFunc) block(bf blockFormat, p blockPointers, acc []accumulator, x, 
 	for u := range acc {
 		acc[u].reset(start(u))
 	}
-	bf.unpack(t.f, p, func(j int, w simd128.I8x16) {
+	bf.unpack(c, p, func(j int, w simd128.I8x16) {
 		ready := prepare(w, bf.signed)
 		for u := range acc {
-			acc[u].add(ready, loadActs(x, 4*(j*t.width+u), false))
+			acc[u].add(ready, loadActs(x, kernels.ActBlockBytes*u+j/4*32+j%4*4))
 		}
 	})
-	d := loadHalf4(t.f, p.d, 0).Let("d4")
+	d := c.half4(p.d, 0).Let("d4")
 	var m simd128.F32x4
 	if bf.min {
-		m = loadHalf4(t.f, p.m, 0).Let("m4")
+		m = c.half4(p.m, 0).Let("m4")
 	}
 	for u := range acc {
 		y := t.results[u]
 		scale := d.Mul(xd.Load32Splat(4 * u).AsF32x4())
-		y.Set(madd(acc[u].total(start(u)).ConvertS(), scale, y))
+		y.Set(madd(acc[u].total(start(u), c.start), scale, y))
 		if bf.min {
 			y.Set(madd(m, xs.Load32Splat(4*u).AsF32x4(), y))
 		}

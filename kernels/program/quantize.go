@@ -15,7 +15,7 @@ func (b *builder) quantize() *simd128.Func {
 	xStride := r.i32("XStride").ShlI(2).Let("x_stride")
 	nb := k.ShrUI(5).Let("nb")
 	subs := f.I32(32).DivU(r.i32("Sub")).Let("subs")
-	tokenBytes := nb.Mul(subs.ShlI(3).AddI(kernels.BlockK + 4)).Let("token_bytes")
+	tokenBytes := actTokenBytes(nb, subs).Let("token_bytes")
 	t, tile, width, which := f.I32Var("t"), f.I32Var("tile"), f.I32Var("width"), f.I32Var("which")
 	u := f.I32Var("u")
 	narrow := r.i32("Narrow")
@@ -40,11 +40,12 @@ func (b *builder) quantizeToken() *simd128.Func {
 	x, tile, width := f.ParamI32("x"), f.ParamI32("tile"), f.ParamI32("width")
 	u, nb, subs := f.ParamI32("u"), f.ParamI32("nb"), f.ParamI32("subs")
 	zero := f.I32(0).Sub(r.i32("Zero")).Let("zero")
-	step := width.ShlI(2).Let("step") // bytes from one word of four columns to the next
+	step := width.ShlI(2).Let("step") // bytes per block of the planes behind the integers
+	blockBytes := width.ShlI(6).Let("block_bytes")
 	plane := nb.Mul(step).Let("plane")
 	q, d, starts, sumsAt := f.I32Var("q"), f.I32Var("d"), f.I32Var("starts"), f.I32Var("sums")
-	q.Set(tile.Add(u.ShlI(2)))
-	d.Set(q.Add(plane.ShlI(3)))
+	q.Set(tile.Add(u.ShlI(6)))
+	d.Set(tile.Add(nb.Mul(blockBytes)).Add(u.ShlI(2)))
 	starts.Set(d.Add(plane))
 	sumsAt.Set(starts.Add(plane.Mul(subs)))
 	stop := x.Add(nb.ShlI(7)).Let("stop")
@@ -65,23 +66,29 @@ func (b *builder) quantizeToken() *simd128.Func {
 			scale.Set(amax.Div(f.F32(127)))
 		})
 		inv4 := inv.Splat().Let("inv4")
-		half := f.I32x4Var("half")
-		half.Set(f.I32x4(0))
-		for j := range v {
-			w := v[j].Mul(inv4).Nearest().TruncSatS().Let("w")
-			half.Set(half.Add(w))
-			q.StoreI32(0, packBytes(f, w))
-			q.Set(q.Add(step))
-			if j == 3 { // sixteen columns
+		sum := f.I32x4Var("sum")
+		for half := range 2 { // sixteen columns
+			var w [4]simd128.I32x4
+			for j := range w {
+				w[j] = v[4*half+j].Mul(inv4).Nearest().TruncSatS().Let("w")
+			}
+			lo, hi := w[0].NarrowS(w[1]).Let("lo"), w[2].NarrowS(w[3]).Let("hi")
+			bytes := lo.NarrowS(hi).AsV128().Let("bytes")
+			q.StoreV128(32*half, bytes, 2)
+			q.StoreV128(32*half+16, bytes, 2)
+			ones := lo.Add(hi).Dot(f.I16x8(1))
+			if half == 1 {
 				f.If(subs.EqI(2), func() {
-					b.storeSum(f, half, zero, scale, starts, sumsAt, step)
-					half.Set(f.I32x4(0))
+					b.storeSum(f, sum, zero, scale, starts, sumsAt, step)
+					sum.Set(f.I32x4(0))
 				})
 			}
+			sum.Set(sum.Add(ones))
 		}
-		b.storeSum(f, half, zero, scale, starts, sumsAt, step)
+		b.storeSum(f, sum, zero, scale, starts, sumsAt, step)
 		d.StoreF32(0, scale)
 		d.Set(d.Add(step))
+		q.Set(q.Add(blockBytes))
 		x.Set(x.AddI(128))
 	})
 	return f
@@ -90,14 +97,8 @@ func (b *builder) quantizeToken() *simd128.Func {
 // storeSum writes one start value and one sum and moves to the next.
 func (b *builder) storeSum(f *simd128.Func, lanes simd128.I32x4, zero simd128.I32, scale simd128.F32, starts, sums, step simd128.I32) {
 	s := lanes.ExtractLane(0).Add(lanes.ExtractLane(1)).Add(lanes.ExtractLane(2).Add(lanes.ExtractLane(3))).Let("s")
-	starts.StoreI32(0, s.Mul(zero))
+	starts.StoreI32(0, s.Mul(zero).Add(f.I32(kernels.StartBits)))
 	sums.StoreF32(0, scale.Mul(s.ConvertF32S()))
 	starts.Set(starts.Add(step))
 	sums.Set(sums.Add(step))
-}
-
-// packBytes narrows four lanes, each within −127..127, to the bytes of one word.
-func packBytes(f *simd128.Func, w simd128.I32x4) simd128.I32 {
-	narrow := w.NarrowS(w).Let("narrow")
-	return narrow.NarrowS(narrow).AsI32x4().ExtractLane(0)
 }
