@@ -1,10 +1,15 @@
-package main
+// Package workerd runs the edge server in the real runtime of Cloudflare Workers,
+// for tests: it builds the worker, fetches the runtime with npm once, and starts
+// it on loopback. It must not know what the tests check.
+package workerd
 
 import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"text/template"
 	"time"
 
@@ -19,55 +25,82 @@ import (
 	"pastel/worker/suite"
 )
 
-// workerdVersion is pinned: it is the runtime of Cloudflare Workers, from npm.
-const workerdVersion = "1.20261117.1"
+// Version is pinned: the npm package of the runtime.
+const Version = "1.20261117.1"
 
-// cacheDir is ignored by git and survives between runs.
-var cacheDir = filepath.Join("..", "..", ".cache", "worker")
+// cacheDir is .cache/worker in the module's tree: ignored by git, kept between runs.
+var cacheDir = sync.OnceValues(func() (string, error) {
+	mod, err := exec.Command("go", "env", "GOMOD").Output()
+	return filepath.Join(filepath.Dir(strings.TrimSpace(string(mod))), ".cache", "worker"), err
+})
 
-// workerd returns the runtime's binary: $PASTEL_WORKERD, or from the cache, or
+// binary returns the runtime's path: $PASTEL_WORKERD, or from the cache, or
 // fetched with npm once.
-var workerd = sync.OnceValues(func() (string, error) {
+var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("PASTEL_WORKERD"); path != "" {
 		return path, nil
 	}
-	arch := map[string]string{"amd64": "64", "arm64": "arm64"}[runtime.GOARCH]
-	dir, err := filepath.Abs(filepath.Join(cacheDir, "workerd-"+workerdVersion))
+	dir, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "package", "bin", "workerd")
-	if _, err := os.Stat(binary); err == nil {
-		return binary, nil
+	dir = filepath.Join(dir, "workerd-"+Version)
+	path := filepath.Join(dir, "package", "bin", "workerd")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	name := "@cloudflare/workerd-" + runtime.GOOS + "-" + arch + "@" + workerdVersion
-	fetch := exec.Command("npm", "pack", "--silent", "--pack-destination", dir, name)
-	tarball, err := fetch.Output()
-	if err != nil {
-		return "", fmt.Errorf("fetching %s with npm: %w\nThese tests need Cloudflare's workerd. Either install npm (Debian: apt-get install npm), "+
-			"or set PASTEL_WORKERD to a workerd binary", name, err)
-	}
-	unpack := exec.Command("tar", "-xzf", filepath.Join(dir, strings.TrimSpace(string(tarball))), "-C", dir)
-	if out, err := unpack.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("unpacking workerd: %w: %s", err, out)
-	}
-	return binary, nil
+	return path, install(dir)
 })
 
-// build builds the worker as `make worker` does and returns its directory.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := filepath.Abs(filepath.Join(cacheDir, "build"))
-	if err != nil {
-		return "", err
+// install fetches the runtime into a directory, complete or not at all: other
+// test processes may look for it meanwhile.
+func install(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
 	}
-	out, err := exec.Command("go", "run", "./build", dir).CombinedOutput()
+	scratch, err := os.MkdirTemp(filepath.Dir(dir), "fetching-")
 	if err != nil {
-		return "", fmt.Errorf("building the worker: %w\n%s", err, out)
+		return err
 	}
-	return dir, nil
+	defer os.RemoveAll(scratch)
+	arch := map[string]string{"amd64": "64", "arm64": "arm64"}[runtime.GOARCH]
+	name := "@cloudflare/workerd-" + runtime.GOOS + "-" + arch + "@" + Version
+	tarball, err := exec.Command("npm", "pack", "--silent", "--pack-destination", scratch, name).Output()
+	if err != nil {
+		return fmt.Errorf("fetching %s with npm: %w\nThese tests need Cloudflare's workerd. Either install npm (Debian: apt-get install npm), "+
+			"or set PASTEL_WORKERD to a workerd binary", name, err)
+	}
+	unpack := exec.Command("tar", "-xzf", filepath.Join(scratch, strings.TrimSpace(string(tarball))), "-C", scratch)
+	if out, err := unpack.CombinedOutput(); err != nil {
+		return fmt.Errorf("unpacking workerd: %w: %s", err, out)
+	}
+	if err := os.Rename(scratch, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// build builds the worker as `make worker` does and returns its files.
+var build = sync.OnceValues(func() (fs.FS, error) {
+	dir, err := os.MkdirTemp("", "pastel-worker-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out, err := exec.Command("go", "run", "pastel/worker/cloudflare/build", dir).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("building the worker: %w\n%s", err, out)
+	}
+	entries, err := os.ReadDir(dir)
+	files := fstest.MapFS{}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files[e.Name()] = &fstest.MapFile{Data: data, Mode: 0o644}
+	}
+	return files, err
 })
 
 // config is workerd's: the worker with its bindings, on a free port of loopback,
@@ -102,17 +135,23 @@ const config :Workerd.Config = (
 );
 `))
 
-// A process is a running workerd.
-type process struct {
+// A Process is a running workerd.
+type Process struct {
 	suite.Host
-	cmd    *exec.Cmd
-	waited sync.Once
+	cmd  *exec.Cmd
+	once sync.Once
 }
 
-// launch starts workerd and waits until it listens.
-func launch(t testing.TB, s worker.Settings, pools string) *process {
+// PID is the process's id, for measurements.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Start starts workerd and waits until it listens. It stops with the test.
+//
+// Errors: fail the test; without npm and $PASTEL_WORKERD the message says how to
+// get the runtime.
+func Start(t testing.TB, s worker.Settings, pools string) *Process {
 	t.Helper()
-	binary, err := workerd()
+	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +165,7 @@ func launch(t testing.TB, s worker.Settings, pools string) *process {
 		t.Fatal(err)
 	}
 	// embed takes paths below the config only.
-	if err := os.CopyFS(filepath.Join(dir, "build"), os.DirFS(built)); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "build"), built); err != nil {
 		t.Fatal(err)
 	}
 	settings, err := json.Marshal(s)
@@ -138,10 +177,10 @@ func launch(t testing.TB, s worker.Settings, pools string) *process {
 			t.Fatal(err)
 		}
 	}
-	return run(t, exec.Command(binary, "serve", "--control-fd=3", filepath.Join(dir, "config.capnp")))
+	return run(t, exec.Command(path, "serve", "--control-fd=3", filepath.Join(dir, "config.capnp")))
 }
 
-func run(t testing.TB, cmd *exec.Cmd) *process {
+func run(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -153,9 +192,9 @@ func run(t testing.TB, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	write.Close()
-	p := &process{cmd: cmd, Host: suite.Host{Logs: logs.String}}
+	p := &Process{cmd: cmd, Host: suite.Host{Logs: logs.String}}
 	t.Cleanup(func() {
-		p.stop()
+		p.Stop()
 		read.Close()
 	})
 	port := make(chan int, 1)
@@ -180,8 +219,9 @@ func run(t testing.TB, cmd *exec.Cmd) *process {
 	return nil
 }
 
-func (p *process) stop() {
-	p.waited.Do(func() {
+// Stop ends the process.
+func (p *Process) Stop() {
+	p.once.Do(func() {
 		p.cmd.Process.Kill()
 		p.cmd.Wait()
 	})
@@ -203,9 +243,4 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
-}
-
-// The same suite as under net/http, in the runtime of Cloudflare Workers.
-func TestSuite(t *testing.T) {
-	suite.Run(t, func(t testing.TB, s worker.Settings, pools string) suite.Host { return launch(t, s, pools).Host })
 }
