@@ -52,7 +52,7 @@ web: build ## build the npm package (web/dist) and the demo site (build/site); n
 	$(GO) run ./web/build/webbuild
 
 .PHONY: test
-test: build chromium ## run all tests, in Go, under wazero and in Chromium
+test: build chromium firefox ## run all tests, in Go, under wazero, in Chromium and in Firefox
 	$(GO) test -timeout 15m ./...
 
 .PHONY: test-wasm
@@ -60,7 +60,7 @@ test-wasm: build ## run only the tests of the boundary, under wazero
 	$(GO) test ./wasm/...
 
 .PHONY: test-browser
-test-browser: build chromium ## run only the tests in Chromium
+test-browser: build chromium firefox ## run only the tests in Chromium and Firefox
 	$(GO) test -timeout 15m ./tests/browser/... ./kernels/...
 
 .PHONY: test-long
@@ -97,6 +97,12 @@ chromium:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
 	else echo "The browser tests need Chromium. On Debian: sudo apt-get install chromium" >&2; exit 1; fi
+
+.PHONY: firefox
+firefox:
+	@if command -v firefox-esr >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq --no-install-recommends firefox-esr; \
+	else echo "The browser tests need Firefox. On Debian: sudo apt-get install firefox-esr" >&2; exit 1; fi
 
 .PHONY: clean
 clean: ## remove what was built

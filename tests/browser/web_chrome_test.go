@@ -55,7 +55,7 @@ func openTab(t *testing.T, url string) *tab {
 		t.Fatalf("start chromium: %v", err)
 	}
 	ctx, cancel := chromedp.NewContext(parent)
-	ctx, cancelTime := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancelTime := context.WithTimeout(ctx, 120*time.Second)
 	tb := &tab{t: t, ctx: ctx, cancel: func() { cancelTime(); cancel() }}
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("open tab: %v", err)
