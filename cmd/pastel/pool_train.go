@@ -300,7 +300,7 @@ func poolPlanted(ctx context.Context, e env, args []string) error {
 	var o planted.Options
 	fs := flag.NewFlagSet("pool planted", flag.ContinueOnError)
 	seeds := fs.Int("seeds", 5, "independent worlds, at least 2")
-	fs.IntVar(&o.PoolSteps, "steps", 0, "optimiser steps of each pool; 0 means 1500")
+	fs.IntVar(&o.PoolSteps, "steps", 0, "optimiser steps of each pool; 0 means 1000")
 	fs.IntVar(&o.Rank, "rank", 0, "rank of each adapter; 0 means 2")
 	if _, err := parse(fs, e, args, 0); err != nil {
 		return err

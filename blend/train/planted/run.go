@@ -12,8 +12,8 @@ import (
 // Options size an experiment. Zero fields take the default, which is what
 // docs/planted-tasks.md reports.
 type Options struct {
-	BaseSteps, PoolSteps int     // optimiser steps of 32 examples; default 300 and 1500
-	Tasks                int     // training tasks of 10 queries; default 2400
+	BaseSteps, PoolSteps int     // optimiser steps of 32 examples; default 300 and 1000
+	Tasks                int     // training tasks of 10 queries; default 1200
 	Users, Tests         int     // held-out users, and queries each is tested with; default 40 and 50
 	Tau                  float64 // temperature; default 0.2
 	Rank                 int     // default 2
@@ -38,8 +38,8 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.BaseSteps, 300)
-	set(&o.PoolSteps, 1500)
-	set(&o.Tasks, 2400)
+	set(&o.PoolSteps, 1000)
+	set(&o.Tasks, 1200)
 	set(&o.Users, 40)
 	set(&o.Tests, 50)
 	set(&o.Rank, 2)
