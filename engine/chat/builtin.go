@@ -11,7 +11,7 @@ import (
 type Date struct{ Year, Month, Day, Hour, Minute int }
 
 func functionValue(call func(r *run, s *scope, line int, args arguments) value) value {
-	return value{kind: kindFunction, fn: &function{call}}
+	return &cell{kind: kindFunction, fn: &function{call}}
 }
 
 // builtins is the outermost scope: the only names that are not the context's.
@@ -21,8 +21,8 @@ func (r *run) builtins() *scope {
 	s.set("True", boolValue(true))
 	s.set("false", boolValue(false))
 	s.set("False", boolValue(false))
-	s.set("none", value{kind: kindNone})
-	s.set("None", value{kind: kindNone})
+	s.set("none", noneValue)
+	s.set("None", noneValue)
 	s.set("namespace", functionValue(namespace))
 	s.set("range", functionValue(rangeOf))
 	s.set("raise_exception", functionValue(raise))
@@ -39,7 +39,7 @@ func raise(r *run, _ *scope, line int, args arguments) value {
 
 // namespace copies a mapping or a list of pairs, and named arguments.
 func namespace(r *run, _ *scope, line int, args arguments) value {
-	ns := value{kind: kindNamespace, dict: new(dict)}
+	ns := &cell{kind: kindNamespace, dict: new(dict)}
 	if len(args.pos) > 1 {
 		return r.fail(line, "namespace takes one argument, not ", len(args.pos))
 	}
@@ -105,7 +105,7 @@ func rangeOf(r *run, _ *scope, line int, args arguments) value {
 	n := math.Max(0, math.Ceil((stop-start)/step))
 	if !(n < math.MaxInt32) || !r.makeList(int(n)) {
 		r.exceed(r.limits.Bytes, "bytes of memory")
-		return value{}
+		return undefined
 	}
 	items := make([]value, 0, int(n))
 	for i := start; len(items) < int(n); i += step {
@@ -127,7 +127,7 @@ func strftimeNow(r *run, _ *scope, line int, args arguments) value {
 		return r.fail(line, "strftime_now takes ", fault.Quote("format"), ", not ", format.kind)
 	}
 	if !r.make(2 * len(format.str)) {
-		return value{}
+		return undefined
 	}
 	var out []byte
 	for i := 0; i < len(format.str); i++ {

@@ -23,7 +23,7 @@ func (n *ternaryExpr) eval(r *run, s *scope) value {
 
 func (n *listExpr) eval(r *run, s *scope) value {
 	if !r.makeList(len(n.items)) {
-		return value{}
+		return undefined
 	}
 	items := make([]value, len(n.items))
 	for i, item := range n.items {
@@ -36,7 +36,7 @@ func (n *listExpr) eval(r *run, s *scope) value {
 
 func (n *dictExpr) eval(r *run, s *scope) value {
 	if !r.makeList(len(n.keys)) {
-		return value{}
+		return undefined
 	}
 	d := new(dict)
 	for i := range n.keys {
@@ -54,7 +54,7 @@ func (n *dictExpr) eval(r *run, s *scope) value {
 func (r *run) member(line int, object, index value) value {
 	switch {
 	case r.stopped():
-		return value{}
+		return undefined
 	case (object.kind == kindList || object.kind == kindString) && index.kind == kindInt:
 		return r.item(object, index.num)
 	case index.kind != kindString:
@@ -69,7 +69,7 @@ func (r *run) member(line int, object, index value) value {
 
 func (r *run) item(object value, at float64) value {
 	if math.Abs(at) > 1<<31 {
-		return value{}
+		return undefined
 	}
 	i := int(at)
 	if object.kind == kindString {
@@ -77,13 +77,13 @@ func (r *run) item(object value, at float64) value {
 		if c, ok := unitAt(object.str, i); ok {
 			return stringValue(c)
 		}
-		return value{}
+		return undefined
 	}
 	if i < 0 {
 		i += len(object.list.items)
 	}
 	if i < 0 || i >= len(object.list.items) {
-		return value{}
+		return undefined
 	}
 	return object.list.items[i]
 }
@@ -114,12 +114,15 @@ func (n *sliceExpr) eval(r *run, s *scope) value {
 
 func (r *run) slice(items []value, bounds [3]value) value {
 	if !r.makeList(len(items)) {
-		return value{}
+		return undefined
 	}
 	var out []value
 	eachInSlice(len(items), bounds, func(i int) { out = append(out, items[i]) })
 	return listValue(out)
 }
+
+// wholeSlice are the bounds [:].
+var wholeSlice = [3]value{undefined, undefined, undefined}
 
 // eachInSlice calls f with the positions of [start:stop:step] in n items.
 func eachInSlice(n int, bounds [3]value, f func(i int)) {
@@ -184,7 +187,7 @@ func (r *run) call(line int, callee value, s *scope, args arguments) value {
 		return r.fail(line, "cannot call ", callee.kind)
 	}
 	if r.stopped() || !r.enter() {
-		return value{}
+		return undefined
 	}
 	v := callee.fn.call(r, s, line, args)
 	r.left.Depth++
@@ -250,13 +253,15 @@ func (n *unaryExpr) eval(r *run, s *scope) value {
 		return boolValue(!v.truth())
 	case !v.isNumeric():
 		return r.fail(n.line, "operator ", n.op, " cannot take ", v.kind)
-	case n.op == "-":
-		v.num = -v.num
+	}
+	out := &cell{kind: v.kind, num: v.num}
+	if n.op == "-" {
+		out.num = -v.num
 	}
 	if v.kind == kindBool {
-		v.kind = kindInt
+		out.kind = kindInt
 	}
-	return v
+	return out
 }
 
 func (n *testExpr) eval(r *run, s *scope) value {

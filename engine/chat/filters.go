@@ -21,7 +21,7 @@ type filtering struct {
 func (r *run) filter(f *filterCall, in value, s *scope) value {
 	args := r.arguments(f.line, f.args, s)
 	if r.stopped() {
-		return value{}
+		return undefined
 	}
 	c := filtering{r, f.line, f.name, in, f.hasArgs, args}
 	switch f.name {
@@ -127,7 +127,7 @@ func (c *filtering) join() value {
 	case kindList:
 		for _, item := range c.in.list.items {
 			if !c.makeList(1) {
-				return value{}
+				return undefined
 			}
 			if item.nullish() {
 				parts = append(parts, "")
@@ -148,7 +148,7 @@ func (c *filtering) joined(parts []string, separator string) value {
 	}
 	if total > float64(c.left.Bytes) {
 		c.exceed(c.limits.Bytes, "bytes of memory")
-		return value{}
+		return undefined
 	}
 	return c.text(strings.Join(parts, separator))
 }
@@ -171,20 +171,19 @@ func (c *filtering) convert() value {
 
 func (c *filtering) parseNumber(isInt bool) value {
 	if !c.scan(len(c.in.str)) {
-		return value{}
+		return undefined
 	}
-	v := floatValue(parseFloat(c.in.str))
+	number, f := floatValue, parseFloat(c.in.str)
 	if isInt {
-		v = intValue(parseInt(c.in.str))
+		number, f = intValue, parseInt(c.in.str)
 	}
-	if !math.IsNaN(v.num) {
-		return v
+	if !math.IsNaN(f) {
+		return number(f)
 	}
 	if otherwise := c.args.get(0, "default"); otherwise.kind != kindUndefined {
 		return otherwise
 	}
-	v.num = 0
-	return v
+	return number(0)
 }
 
 func (c *filtering) ofString() value {
@@ -209,7 +208,7 @@ func (c *filtering) indent() value {
 	first, blank := c.args.get(1, "first").truth(), c.args.get(2, "blank").truth()
 	lines := strings.Count(c.in.str, "\n") + 1
 	if !c.scan(len(c.in.str)) || !c.makeList(lines) || !c.make(len(c.in.str)) || !c.make(lines*width) {
-		return value{}
+		return undefined
 	}
 	pad := strings.Repeat(" ", width)
 	var out strings.Builder
@@ -238,9 +237,7 @@ func (c *filtering) ofDict() value {
 func (c *filtering) ofScalar() value {
 	switch {
 	case c.name == "abs" && c.in.isNumber():
-		v := c.in
-		v.num = math.Abs(v.num)
-		return v
+		return &cell{kind: c.in.kind, num: math.Abs(c.in.num)}
 	case c.name == "string" && c.in.isNumeric():
 		return c.text(c.display(c.line, c.in))
 	case c.name == "bool" && c.in.kind == kindBool:

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"slices"
 	"strings"
 
 	"pastel/fault"
@@ -15,7 +14,7 @@ func (c *filtering) ofList() value {
 		return c.in
 	case "first", "last":
 		if len(items) == 0 {
-			return value{}
+			return undefined
 		}
 		if c.name == "first" {
 			return items[0]
@@ -27,10 +26,12 @@ func (c *filtering) ofList() value {
 		return c.text(c.display(c.line, c.in))
 	case "reverse":
 		if !c.makeList(len(items)) {
-			return value{}
+			return undefined
 		}
-		out := slices.Clone(items)
-		slices.Reverse(out)
+		out := make([]value, len(items))
+		for i, item := range items {
+			out[len(items)-1-i] = item
+		}
 		return listValue(out)
 	case "sort":
 		return c.sort()
@@ -67,30 +68,50 @@ func (c *filtering) sort() value {
 // sorted returns items in the order of key(item). Equal ones keep their order.
 func (r *filtering) sorted(items []value, reverse, exact bool, key func(value) value) value {
 	if !r.makeList(2 * len(items)) {
-		return value{}
+		return undefined
 	}
-	type keyed struct{ key, item value }
-	list := make([]keyed, len(items))
+	order, keys := make([]int, len(items)), make([]value, len(items))
 	for i, item := range items {
-		list[i] = keyed{r.sortKey(key(item), exact), item}
+		order[i], keys[i] = i, r.sortKey(key(item), exact)
 	}
-	slices.SortStableFunc(list, func(a, b keyed) int {
-		order := r.compare(a.key, b.key)
+	sortStable(order, func(a, b int) int {
 		if reverse {
-			return -order
+			return -r.compare(keys[a], keys[b])
 		}
-		return order
+		return r.compare(keys[a], keys[b])
 	})
 	out := make([]value, len(items))
-	for i := range list {
-		out[i] = list[i].item
+	for i, at := range order {
+		out[i] = items[at]
 	}
 	return listValue(out)
 }
 
+// sortStable is a merge sort. (slices.SortStableFunc would do, at 12 KB of
+// WebAssembly.)
+func sortStable(list []int, compare func(a, b int) int) {
+	if len(list) < 2 {
+		return
+	}
+	half := len(list) / 2
+	left, right := append([]int(nil), list[:half]...), list[half:]
+	sortStable(left, compare)
+	sortStable(right, compare)
+	for i := range list {
+		if len(left) == 0 {
+			return // the rest of right is in its place
+		}
+		if len(right) > 0 && compare(left[0], right[0]) > 0 {
+			list[i], right = right[0], right[1:]
+			continue
+		}
+		list[i], left = left[0], left[1:]
+	}
+}
+
 func (r *filtering) sortKey(v value, exact bool) value {
 	if v.kind == kindString && !exact && r.make(len(v.str)) {
-		v.str = lower(v.str)
+		return stringValue(lower(v.str))
 	}
 	return v
 }
@@ -121,7 +142,7 @@ func (r *filtering) compare(a, b value) int {
 func (r *run) attribute(v value, path string) value {
 	for _, part := range strings.Split(path, ".") {
 		if !r.spend(1) {
-			return value{}
+			return undefined
 		}
 		switch {
 		case v.hasAttribute():
@@ -129,11 +150,11 @@ func (r *run) attribute(v value, path string) value {
 		case v.kind == kindList:
 			i := parseInt(part)
 			if !(i >= 0 && i < float64(len(v.list.items))) {
-				return value{}
+				return undefined
 			}
 			v = v.list.items[int(i)]
 		default:
-			return value{}
+			return undefined
 		}
 	}
 	return v
@@ -152,12 +173,12 @@ func (c *filtering) unique() value {
 	seen := map[identity]bool{}
 	var out []value
 	for _, v := range c.in.list.items {
-		id := identity(v)
+		id := identity(*v)
 		if id.kind == kindFloat {
 			id.kind = kindInt
 		}
 		if !c.makeList(2) || !c.scan(len(v.str)) {
-			return value{}
+			return undefined
 		}
 		if !seen[id] {
 			seen[id] = true
@@ -186,7 +207,7 @@ func (c *filtering) selectAttr(want bool) value {
 	var out []value
 	for _, item := range c.in.list.items {
 		if c.stopped() || !c.makeList(1) {
-			return value{}
+			return undefined
 		}
 		v, ok := item.dict.get(c.args.pos[0].str)
 		if passed := ok && c.passes(v); passed == want {
@@ -211,7 +232,7 @@ func (c *filtering) mapAttribute() value {
 	}
 	otherwise, _ := c.args.named.get("default")
 	if !c.makeList(len(c.in.list.items)) {
-		return value{}
+		return undefined
 	}
 	out := make([]value, len(c.in.list.items))
 	for i, item := range c.in.list.items {
@@ -239,7 +260,7 @@ func dictSort(r *run, line int, d *dict, args arguments) value {
 	}
 	pairs := r.pairList(d)
 	if r.stopped() {
-		return value{}
+		return undefined
 	}
 	return c.sorted(pairs.list.items, reverse, exact, func(v value) value { return v.list.items[at] })
 }

@@ -210,15 +210,20 @@ func weight(r rune) int {
 	return 2 * (w + 1)
 }
 
+// upperSpecial lists letters whose capitals are several (no package strings
+// knows them): pairs of a letter and its capitals.
+var upperSpecial = [...]string{"ß", "SS", "ŉ", "ʼN", "ﬀ", "FF", "ﬁ", "FI", "ﬂ", "FL", "ﬃ", "FFI", "ﬄ", "FFL", "ﬅ", "ST", "ﬆ", "ST"}
+
 // upper and lower follow ECMAScript where it differs from one letter to one
 // letter in the cases that occur in real text.
-var (
-	upperSpecial = strings.NewReplacer("ß", "SS", "ŉ", "ʼN", "ﬀ", "FF", "ﬁ", "FI", "ﬂ", "FL", "ﬃ", "FFI", "ﬄ", "FFL", "ﬅ", "ST", "ﬆ", "ST")
-	lowerSpecial = strings.NewReplacer("İ", "i̇")
-)
+func upper(s string) string {
+	for i := 0; i < len(upperSpecial); i += 2 {
+		s = strings.ReplaceAll(s, upperSpecial[i], upperSpecial[i+1])
+	}
+	return strings.ToUpper(s)
+}
 
-func upper(s string) string { return strings.ToUpper(upperSpecial.Replace(s)) }
-func lower(s string) string { return strings.ToLower(lowerSpecial.Replace(s)) }
+func lower(s string) string { return strings.ToLower(strings.ReplaceAll(s, "İ", "i\u0307")) }
 
 // title raises every ASCII letter that does not follow an ASCII word character.
 func title(s string) string {

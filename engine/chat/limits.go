@@ -62,7 +62,7 @@ func (r *run) fail(line int, parts ...any) value {
 	if !r.stopped() {
 		r.err = errorAt(line, parts...)
 	}
-	return value{}
+	return undefined
 }
 
 func (r *run) exceed(limit int, what string) {
@@ -106,7 +106,7 @@ func (r *run) makeList(n int) bool {
 // text makes a string value of bytes that were not counted before.
 func (r *run) text(s string) value {
 	if !r.make(len(s)) {
-		return value{}
+		return undefined
 	}
 	return stringValue(s)
 }

@@ -3,7 +3,7 @@ package chat
 import "pastel/fault"
 
 func (n *macroStmt) exec(r *run, s *scope) {
-	s.set(n.name, value{kind: kindFunction, fn: &function{call: func(r *run, caller *scope, line int, args arguments) value {
+	s.set(n.name, &cell{kind: kindFunction, fn: &function{call: func(r *run, caller *scope, line int, args arguments) value {
 		return n.macro.call(r, line, n.name, args, &scope{parent: caller})
 	}}})
 }
@@ -13,7 +13,7 @@ func (n *callStmt) exec(r *run, s *scope) {
 	args := r.arguments(n.call.line, n.call.args, s)
 	callee := r.eval(n.call.callee, s)
 	inner := &scope{parent: s}
-	inner.set("caller", value{kind: kindFunction, fn: &function{call: func(r *run, _ *scope, line int, args arguments) value {
+	inner.set("caller", &cell{kind: kindFunction, fn: &function{call: func(r *run, _ *scope, line int, args arguments) value {
 		return n.macro.call(r, line, "caller", args, &scope{parent: s})
 	}}})
 	if v := r.call(n.call.line, callee, inner, args); !v.nullish() {

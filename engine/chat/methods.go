@@ -26,7 +26,7 @@ func (r *run) method(v value, name string) value {
 			return functionValue(func(r *run, _ *scope, line int, args arguments) value { return f(r, line, v.dict, args) })
 		}
 	}
-	return value{}
+	return undefined
 }
 
 type stringFunc func(r *run, line int, s string, args arguments) value
@@ -62,7 +62,7 @@ func stringMethod(name string) stringFunc {
 func mapped(f func(string) string) stringFunc {
 	return func(r *run, _ int, s string, _ arguments) value {
 		if !r.make(2 * len(s)) {
-			return value{}
+			return undefined
 		}
 		return stringValue(f(s))
 	}
@@ -115,7 +115,7 @@ func split(r *run, line int, s string, args arguments) value {
 
 func (r *run) splitAt(s, sep string, limit int) value {
 	if !r.scan(len(s)) || !r.makeList(strings.Count(s, sep)+1) {
-		return value{}
+		return undefined
 	}
 	if limit >= 0 {
 		limit++
@@ -131,7 +131,7 @@ func (r *run) splitAt(s, sep string, limit int) value {
 // keeps its own.
 func (r *run) splitSpace(s string, limit int) value {
 	if !r.make(len(s)) {
-		return value{}
+		return undefined
 	}
 	var items []value
 	for rest := trimLeft(s); rest != "" && r.makeList(1); rest = trimLeft(rest) {
@@ -159,7 +159,7 @@ func replace(r *run, line int, s string, args arguments) value {
 	}
 	before, after := args.pos[0].str, args.pos[1].str
 	if !r.scan(len(s)) || !r.make(len(s)) {
-		return value{}
+		return undefined
 	}
 	n := strings.Count(s, before)
 	if count >= 0 {
@@ -167,7 +167,7 @@ func replace(r *run, line int, s string, args arguments) value {
 	}
 	if float64(n)*float64(len(after)) > float64(r.left.Bytes) {
 		r.exceed(r.limits.Bytes, "bytes of memory")
-		return value{}
+		return undefined
 	}
 	r.make(n * len(after))
 	return stringValue(strings.Replace(s, before, after, count))
@@ -184,7 +184,7 @@ func dictMethod(name string) dictFunc {
 	case "keys":
 		return func(r *run, _ int, d *dict, _ arguments) value { return listValue(r.keyList(d)) }
 	case "values":
-		return func(r *run, _ int, d *dict, _ arguments) value { return r.slice(d.values, [3]value{}) }
+		return func(r *run, _ int, d *dict, _ arguments) value { return r.slice(d.values, wholeSlice) }
 	case "dictsort":
 		return dictSort
 	}
@@ -203,7 +203,7 @@ func dictGet(r *run, line int, d *dict, args arguments) value {
 	if len(args.pos) > 1 {
 		return args.pos[1]
 	}
-	return value{kind: kindNone}
+	return noneValue
 }
 
 func (r *run) keyList(d *dict) []value {
@@ -219,7 +219,7 @@ func (r *run) keyList(d *dict) []value {
 
 func (r *run) pairList(d *dict) value {
 	if !r.makeList(3 * d.len()) {
-		return value{}
+		return undefined
 	}
 	items := make([]value, d.len())
 	for i, key := range d.keys {

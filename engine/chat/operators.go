@@ -21,7 +21,7 @@ func (n *binaryExpr) eval(r *run, s *scope) value {
 	}
 	b := r.eval(n.right, s)
 	if r.stopped() {
-		return value{}
+		return undefined
 	}
 	switch n.op {
 	case "==":
@@ -52,7 +52,7 @@ func (n *binaryExpr) arithmetic(r *run, a, b value) value {
 		return n.numbers(r, a, b)
 	case n.op == "+" && a.kind == kindList && b.kind == kindList:
 		if !r.makeList(len(a.list.items) + len(b.list.items)) {
-			return value{}
+			return undefined
 		}
 		return listValue(append(append([]value(nil), a.list.items...), b.list.items...))
 	case n.op == "+" && (a.kind == kindString || b.kind == kindString):
@@ -64,7 +64,7 @@ func (n *binaryExpr) arithmetic(r *run, a, b value) value {
 func (r *run) concat(line int, a, b value) value {
 	x, y := r.raw(line, a), r.raw(line, b)
 	if !r.make(len(x) + len(y)) {
-		return value{}
+		return undefined
 	}
 	return stringValue(x + y)
 }
@@ -123,7 +123,7 @@ func (r *run) contains(n *binaryExpr, a, b value) value {
 	case b.kind == kindList:
 		for _, item := range b.list.items {
 			if !r.spend(1) {
-				return value{}
+				return undefined
 			}
 			if same(a, item) {
 				found = true

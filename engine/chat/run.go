@@ -61,7 +61,7 @@ func (r *run) enter() bool {
 // eval computes e; nil is undefined.
 func (r *run) eval(e expr, s *scope) value {
 	if e == nil || r.stopped() || !r.spend(1) || !r.enter() {
-		return value{}
+		return undefined
 	}
 	v := e.eval(r, s)
 	r.left.Depth++
@@ -166,7 +166,7 @@ func loopValue(items []value, i int) value {
 	d := &dict{
 		keys: []string{"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"},
 		values: []value{countValue(i + 1), countValue(i), countValue(n - i), countValue(n - i - 1),
-			boolValue(i == 0), boolValue(i == n-1), countValue(n), {}, {}},
+			boolValue(i == 0), boolValue(i == n-1), countValue(n), undefined, undefined},
 	}
 	if i > 0 {
 		d.values[7] = items[i-1]

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"pastel/engine/jsonvalue"
@@ -109,7 +108,7 @@ func (r *run) dictOrder(d *dict, sorted bool) []int {
 		order[i] = i
 	}
 	if sorted {
-		slices.SortStableFunc(order, func(a, b int) int { return compareKeys(d.keys[a], d.keys[b]) })
+		sortStable(order, func(a, b int) int { return compareKeys(d.keys[a], d.keys[b]) })
 	}
 	return order
 }

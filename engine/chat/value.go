@@ -26,9 +26,12 @@ var kindNames = [...]string{"undefined", "none", "a boolean", "an integer", "a f
 
 func (k kind) String() string { return kindNames[k] }
 
-// A value is a value inside a template; the zero value is undefined. Lists and
-// dicts are shared by reference, and only namespaces change after they are made.
-type value struct {
+// A value is a value inside a template, never nil. Values are shared: only the
+// dict of a namespace changes after it is made. (One pointer and not a struct of
+// seven words: this halves the package's code in WebAssembly.)
+type value = *cell
+
+type cell struct {
 	kind kind
 	num  float64 // numbers; a boolean is 0 or 1
 	str  string
@@ -63,28 +66,35 @@ func (a arguments) get(i int, name string) value {
 	return v
 }
 
+var (
+	undefined  = &cell{}
+	noneValue  = &cell{kind: kindNone}
+	trueValue  = &cell{kind: kindBool, num: 1}
+	falseValue = &cell{kind: kindBool}
+)
+
 func boolValue(b bool) value {
 	if b {
-		return value{kind: kindBool, num: 1}
+		return trueValue
 	}
-	return value{kind: kindBool}
+	return falseValue
 }
 
-func intValue(f float64) value     { return value{kind: kindInt, num: f} }
-func floatValue(f float64) value   { return value{kind: kindFloat, num: f} }
-func stringValue(s string) value   { return value{kind: kindString, str: s} }
-func listValue(vs []value) value   { return value{kind: kindList, list: &list{items: vs}} }
-func dictValue(d *dict) value      { return value{kind: kindDict, dict: d} }
+func intValue(f float64) value     { return &cell{kind: kindInt, num: f} }
+func floatValue(f float64) value   { return &cell{kind: kindFloat, num: f} }
+func stringValue(s string) value   { return &cell{kind: kindString, str: s} }
+func listValue(vs []value) value   { return &cell{kind: kindList, list: &list{items: vs}} }
+func dictValue(d *dict) value      { return &cell{kind: kindDict, dict: d} }
 func countValue(n int) value       { return intValue(float64(n)) }
-func (v value) isNumber() bool     { return v.kind == kindInt || v.kind == kindFloat }
-func (v value) isNumeric() bool    { return v.kind == kindBool || v.isNumber() }
-func (v value) hasAttribute() bool { return v.kind == kindDict || v.kind == kindNamespace }
+func (v *cell) isNumber() bool     { return v.kind == kindInt || v.kind == kindFloat }
+func (v *cell) isNumeric() bool    { return v.kind == kindBool || v.isNumber() }
+func (v *cell) hasAttribute() bool { return v.kind == kindDict || v.kind == kindNamespace }
 
 // nullish is what JavaScript calls null and undefined.
-func (v value) nullish() bool { return v.kind == kindUndefined || v.kind == kindNone }
+func (v *cell) nullish() bool { return v.kind == kindUndefined || v.kind == kindNone }
 
 // truth is Python's: empty is false.
-func (v value) truth() bool {
+func (v *cell) truth() bool {
 	switch v.kind {
 	case kindUndefined, kindNone:
 		return false
@@ -138,7 +148,7 @@ func fromJSON(v jsonvalue.Value) value {
 		}
 		return dictValue(d)
 	}
-	return value{kind: kindNone}
+	return noneValue
 }
 
 // A dict maps strings to values and keeps their order. A nil dict is empty.
@@ -179,7 +189,7 @@ func (d *dict) get(key string) (value, bool) {
 	if i := d.find(key); i >= 0 {
 		return d.values[i], true
 	}
-	return value{}, false
+	return undefined, false
 }
 
 func (d *dict) set(key string, v value) {
@@ -212,5 +222,5 @@ func (s *scope) lookup(name string) value {
 			return v
 		}
 	}
-	return value{}
+	return undefined
 }
