@@ -270,41 +270,40 @@ func (n *testExpr) eval(r *run, s *scope) value {
 	return boolValue(passed != n.negate)
 }
 
+// kindTests are the tests that only look at the kind: a bit per kind that passes.
+var kindTests = [...]struct {
+	name  string
+	kinds uint16
+}{
+	{"defined", 1<<len(kindNames) - 1 - 1<<kindUndefined},
+	{"undefined", 1 << kindUndefined},
+	{"none", 1 << kindNone},
+	{"boolean", 1 << kindBool},
+	{"string", 1 << kindString},
+	{"number", 1<<kindInt | 1<<kindFloat},
+	{"integer", 1 << kindInt},
+	{"iterable", 1<<kindList | 1<<kindString},
+	{"sequence", 1<<kindList | 1<<kindString | 1<<kindDict},
+	{"mapping", 1 << kindDict},
+	{"callable", 1 << kindFunction},
+}
+
 // test is v is name. The tests equalto and eq have an argument, when selectattr
 // uses them.
 func (r *run) test(line int, name string, v value, args arguments) bool {
+	for _, t := range kindTests {
+		if t.name == name {
+			return t.kinds>>v.kind&1 == 1
+		}
+	}
 	switch name {
-	case "defined":
-		return v.kind != kindUndefined
-	case "undefined":
-		return v.kind == kindUndefined
-	case "none":
-		return v.kind == kindNone
-	case "boolean":
-		return v.kind == kindBool
-	case "true":
-		return v.kind == kindBool && v.num == 1
-	case "false":
-		return v.kind == kindBool && v.num == 0
-	case "string":
-		return v.kind == kindString
-	case "number":
-		return v.isNumber()
-	case "integer":
-		return v.kind == kindInt
+	case "true", "false":
+		return v.kind == kindBool && v.truth() == (name == "true")
 	case "odd", "even":
 		if v.kind != kindInt {
 			r.fail(line, "test ", fault.Quote(name), " cannot take ", v.kind)
 		}
 		return (math.Mod(v.num, 2) != 0) == (name == "odd")
-	case "iterable":
-		return v.kind == kindList || v.kind == kindString
-	case "sequence":
-		return v.kind == kindList || v.kind == kindString || v.kind == kindDict
-	case "mapping":
-		return v.kind == kindDict
-	case "callable":
-		return v.kind == kindFunction
 	case "lower":
 		return v.kind == kindString && r.make(len(v.str)) && lower(v.str) == v.str
 	case "upper":

@@ -47,12 +47,16 @@ func (r *run) filter(f *filterCall, in value, s *scope) value {
 	return c.ofScalar()
 }
 
+// filterNames are the filters that take some kinds of values and not others.
+var filterNames = [...]string{"abs", "bool", "capitalize", "dictsort", "first", "get", "indent", "items", "join", "keys", "last", "length",
+	"list", "lower", "map", "rejectattr", "replace", "reverse", "selectattr", "sort", "string", "title", "trim", "unique", "upper", "values"}
+
 // wrong refuses a filter: one we do not know, or not for this kind of value.
 func (c *filtering) wrong() value {
-	switch c.name {
-	case "abs", "bool", "capitalize", "dictsort", "first", "get", "indent", "items", "join", "keys", "last", "length", "list", "lower",
-		"map", "rejectattr", "replace", "reverse", "selectattr", "sort", "string", "title", "trim", "unique", "upper", "values":
-		return c.fail(c.line, "filter ", fault.Quote(c.name), " cannot take ", c.in.kind)
+	for _, name := range filterNames {
+		if name == c.name {
+			return c.fail(c.line, "filter ", fault.Quote(c.name), " cannot take ", c.in.kind)
+		}
 	}
 	return c.fail(c.line, "unsupported filter ", fault.Quote(c.name))
 }
