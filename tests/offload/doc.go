@@ -1,0 +1,3 @@
+// Package offload holds the tests of hybrid answers in a real browser: the page's
+// routing client against the edge server, under net/http and in workerd.
+package offload
