@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"pastel/engine/chat"
+	"pastel/engine/constrain"
 	"pastel/engine/gguf"
 	"pastel/engine/kvcache"
 	"pastel/engine/model"
@@ -20,6 +22,10 @@ type Model struct {
 
 	adapters     map[string]adapter
 	adapterEpoch int // counts changes, so that sessions plan again
+
+	digest   string           // of the file, when the host has said
+	template *chat.Template   // parsed on first use
+	vocab    *constrain.Vocab // built on first use
 }
 
 // newModel plans a header and allocates its weights.
@@ -37,7 +43,11 @@ func newModel(machine Machine, mem *kernels.Memory, h *gguf.File) (*Model, error
 		return nil, err
 	}
 	m := &Model{machine: machine, mem: mem, header: h, weights: weights, tokenizer: tok}
-	if err := weights.Place(mem, machine.Fallback); err != nil {
+	weights.Choose(machine.Fallback)
+	if err := m.fits(); err != nil {
+		return nil, err
+	}
+	if err := weights.Place(mem); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -108,9 +118,8 @@ type shape struct{ tokens, rows int }
 //
 // Errors: ERR_OOM with nothing left allocated, ERR_BAD_REQUEST.
 func (m *Model) NewSession(o SessionOptions) (*Session, error) {
-	c := m.Config()
 	if o.ContextLength <= 0 {
-		o.ContextLength = min(max(c.TrainContext, 512), 4096, m.MaxContext())
+		o.ContextLength = m.defaultContext()
 	}
 	if limit := m.MaxContext(); o.ContextLength > limit {
 		return nil, fault.New(fault.BadRequest, "engine: context of ", o.ContextLength, " positions, at most ", limit)
@@ -122,6 +131,11 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// defaultContext is the context length of sessions that do not say.
+func (m *Model) defaultContext() int {
+	return min(max(m.Config().TrainContext, 512), 4096, m.MaxContext())
 }
 
 // MaxContext is the longest context a session may ask for.

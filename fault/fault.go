@@ -59,6 +59,14 @@ func New(code Code, parts ...any) *Error {
 	return e
 }
 
+// Append appends parts to dst, formatted as by New.
+func Append(dst []byte, parts ...any) []byte {
+	for _, p := range parts {
+		dst = appendPart(dst, p)
+	}
+	return dst
+}
+
 // Sentinel is a comparison target for errors.Is: it matches every Error of its code.
 func Sentinel(code Code) *Error { return &Error{Code: code} }
 

@@ -103,3 +103,24 @@ func (l KVLayout) keyIndex(h, p, c int) int {
 func (l KVLayout) valueIndex(h, p, c int) int {
 	return (h*l.Slots()+p)*l.Dim + c
 }
+
+// A Part is a run of bytes inside a cache.
+type Part struct{ At, NBytes int }
+
+// Filled lists where the first n positions of every head lie, scales included.
+// Keys and values round up alike, to a whole group of four positions, so one
+// list serves both layouts.
+func (l KVLayout) Filled(n int) (parts []Part) {
+	n = (n + 3) &^ 3
+	size := map[KVType]int{KVF32: 4, KVF16: 2, KVQ8: 1}[l.Type]
+	for h := range l.Heads {
+		parts = append(parts, Part{h * l.Slots() * l.Dim * size, n * l.Dim * size})
+	}
+	if l.Type == KVQ8 {
+		blocks := l.Dim / BlockK
+		for h := range l.Heads {
+			parts = append(parts, Part{l.elements() + h*l.Slots()*blocks*4, n * blocks * 4})
+		}
+	}
+	return parts
+}

@@ -98,7 +98,7 @@ type expertWork struct {
 	FFN     kernels.Addr // [n·used, 2·hiddenDim]
 	Out     kernels.Addr // [n·used, dim]
 	Shared  kernels.Addr // [n, 2·shared]
-	acts    map[actKey]kernels.Addr
+	acts    map[actKey]*kernels.Addr
 }
 
 // mixture adds the experts' outputs to X.
@@ -131,7 +131,7 @@ func (p *Planner) expertMatmul(m *Matrix, in *input, rows int, dst kernels.Addr,
 		Format: m.Format, Scale: 1, Zero: m.Format.Zero(p.Q8Zero), Sub: m.Format.Sub(), IDs: w.IDs, Used: c.Experts.Used,
 		ExpertRows: expertRows, PerSlot: perSlot}
 	if m.Format.Quantised() && !p.ExactAct {
-		op.Act, op.X = kernels.ActQ8, w.acts[actKey{op.Zero, op.Sub}]
+		op.Act, op.X = kernels.ActQ8, *w.acts[actKey{op.Zero, op.Sub}]
 		p.add(kernels.Quantize{Dst: op.X, X: in.at, N: rows, K: in.k, XStride: in.stride, Zero: op.Zero, Sub: op.Sub, Narrow: 1})
 	}
 	p.add(op)

@@ -266,7 +266,7 @@ func (p *Planner) ensureActs(m *Matrix, in *input) {
 		}
 	}
 	in.made = append(in.made, key)
-	p.add(kernels.Quantize{Dst: p.Work.acts[key], X: in.at, N: p.n, K: in.k, XStride: in.stride, Zero: key.zero, Sub: key.sub})
+	p.add(kernels.Quantize{Dst: *p.Work.acts[key], X: in.at, N: p.n, K: in.k, XStride: in.stride, Zero: key.zero, Sub: key.sub})
 }
 
 func (p *Planner) matmul(m *Matrix, in *input, dst kernels.Addr, stride int, accumulate bool, scale float32) kernels.Matmul {
@@ -277,7 +277,7 @@ func (p *Planner) matmul(m *Matrix, in *input, dst kernels.Addr, stride int, acc
 	}
 	if m.Format.Quantised() && !p.ExactAct {
 		op.Act = kernels.ActQ8
-		op.X = p.Work.acts[actKey{op.Zero, op.Sub}]
+		op.X = *p.Work.acts[actKey{op.Zero, op.Sub}]
 	}
 	return op
 }

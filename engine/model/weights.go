@@ -254,14 +254,27 @@ var packedFormats = map[tensor.Type]kernels.Format{
 	tensor.Q5_0: kernels.Q5_0, tensor.Q5_1: kernels.Q5_1,
 }
 
-// Place chooses each matrix's packed format and allocates memory for every
-// tensor. Types the kernels do not compute with are converted while loading to
-// fallback (or F32 where fallback does not fit the row length).
+// Choose sets each matrix's packed format. Types the kernels do not compute with
+// are converted while loading to fallback (or F32 where fallback does not fit the
+// row length).
+func (w *Weights) Choose(fallback kernels.Format) {
+	for _, m := range w.Matrices {
+		f, ok := packedFormats[m.Info.Type]
+		if !ok {
+			f = fallback
+		}
+		if !f.Fits(m.K) {
+			f = kernels.F32
+		}
+		m.Format = f
+	}
+}
+
+// Place allocates memory for every tensor. Choose must have run.
 //
 // Errors: ERR_OOM; what was allocated stays with w and is given back by Free.
-func (w *Weights) Place(mem *kernels.Memory, fallback kernels.Format) error {
+func (w *Weights) Place(mem *kernels.Memory) error {
 	for _, m := range w.Matrices {
-		m.Format = w.formatOf(m, fallback)
 		addr, err := mem.Alloc(m.Format.PackedBytes(m.Rows, m.K))
 		if err != nil {
 			return err
@@ -278,27 +291,32 @@ func (w *Weights) Place(mem *kernels.Memory, fallback kernels.Format) error {
 	return nil
 }
 
-// formatOf is the packed format of a matrix.
-func (w *Weights) formatOf(m *Matrix, fallback kernels.Format) kernels.Format {
-	f, ok := packedFormats[m.Info.Type]
-	if !ok {
-		f = fallback
-	}
-	if !f.Fits(m.K) {
-		return kernels.F32
-	}
-	return f
-}
-
-// PackedBytes is the memory the placed weights take, before Place has run.
-func (w *Weights) PackedBytes(fallback kernels.Format) (n uint64) {
+// PackedBytes is the memory the weights take once placed.
+func (w *Weights) PackedBytes() (n uint64) {
 	for _, m := range w.Matrices {
-		n += uint64(w.formatOf(m, fallback).PackedBytes(m.Rows, m.K))
+		n += uint64(m.Format.PackedBytes(m.Rows, m.K))
 	}
 	for _, v := range w.Vectors {
 		n += uint64(4 * v.N)
 	}
 	return n
+}
+
+// PerToken is the work of one token: multiplications, and bytes of weights read.
+// Of a mixture only the experts in use count; the embedding is read one row.
+func (w *Weights) PerToken() (macs, bytes uint64) {
+	for _, m := range w.Matrices {
+		rows := m.Rows
+		switch {
+		case m == w.TokenEmbd && m != w.Output || m == w.PosEmbd:
+			continue
+		case stacked(m.Info):
+			rows = rows / w.Config.Experts.Count * w.Config.Experts.Used
+		}
+		macs += uint64(rows) * uint64(m.K)
+		bytes += uint64(m.Format.PackedBytes(rows, m.K))
+	}
+	return macs, bytes
 }
 
 // Free gives all weights back.

@@ -19,7 +19,7 @@ type Work struct {
 	LoRA      kernels.Addr // [N, maxRank]
 	Logits    kernels.Addr // [LogitRows, vocabSize]
 	Best      kernels.Addr // [1] int32, the largest logit's index
-	acts      map[actKey]kernels.Addr
+	acts      map[actKey]*kernels.Addr
 	experts   expertWork
 	region    []kernels.Addr
 }
@@ -36,62 +36,65 @@ type actKey struct{ zero, sub int }
 // MaxRank is the largest total rank of one adapter's side path.
 const MaxRank = 256
 
+// buffers lists what passes of up to n tokens need.
+func (work *Work) buffers(w *Weights, q8Zero, n, logitRows int) []buffer {
+	c := w.Config
+	list := append(work.expertBuffers(c, n), []buffer{
+		{&work.IDs, n}, {&work.Positions, n}, {&work.X, n * c.Dim}, {&work.H, n * c.Dim}, {&work.H2, n * c.Dim},
+		{&work.QKV, n * c.QKVDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
+		{&work.Tmp, n * c.Dim}, {&work.LoRA, n * MaxRank}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
+	}...)
+	for _, m := range w.Matrices {
+		if !m.Format.Quantised() {
+			continue
+		}
+		key := actKey{m.Format.Zero(q8Zero), m.Format.Sub()}
+		list = addActs(list, work.acts, key, n, max(c.Dim, c.AttnDim(), c.HiddenDim, c.Experts.Shared))
+		if stacked(m.Info) {
+			list = addActs(list, work.experts.acts, key, n*c.Experts.Used, max(c.Dim, c.Experts.HiddenDim))
+		}
+	}
+	return list
+}
+
+// addActs lists room for n tokens of up to widest quantised values.
+func addActs(list []buffer, acts map[actKey]*kernels.Addr, key actKey, n, widest int) []buffer {
+	if acts[key] != nil {
+		return list
+	}
+	acts[key] = new(kernels.Addr)
+	return append(list, buffer{acts[key], kernels.ActLayout{K: (widest + 31) &^ 31, Sub: key.sub}.Bytes(n) / 4})
+}
+
+// WorkBytes is what NewWork allocates.
+func WorkBytes(w *Weights, q8Zero, n, logitRows int) (bytes int) {
+	for _, b := range newWork(n, logitRows).buffers(w, q8Zero, n, logitRows) {
+		bytes += 4 * b.floats
+	}
+	return bytes
+}
+
+func newWork(n, logitRows int) *Work {
+	work := &Work{N: n, LogitRows: logitRows, acts: map[actKey]*kernels.Addr{}}
+	work.experts.acts = map[actKey]*kernels.Addr{}
+	return work
+}
+
 // NewWork allocates the buffers of passes of up to n tokens.
 //
 // Errors: ERR_OOM, with nothing left allocated.
 func NewWork(mem *kernels.Memory, w *Weights, q8Zero, n, logitRows int) (*Work, error) {
-	c := w.Config
-	work := &Work{N: n, LogitRows: logitRows, acts: map[actKey]kernels.Addr{}}
-	for _, b := range append(work.expertBuffers(c, n), []buffer{
-		{&work.IDs, n}, {&work.Positions, n}, {&work.X, n * c.Dim}, {&work.H, n * c.Dim}, {&work.H2, n * c.Dim},
-		{&work.QKV, n * c.QKVDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
-		{&work.Tmp, n * c.Dim}, {&work.LoRA, n * MaxRank}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
-	}...) {
-		if err := work.alloc(mem, b.at, 4*b.floats); err != nil {
+	work := newWork(n, logitRows)
+	for _, b := range work.buffers(w, q8Zero, n, logitRows) {
+		addr, err := mem.Alloc(4 * b.floats)
+		if err != nil {
+			work.Free(mem)
 			return nil, err
 		}
-	}
-	work.experts.acts = map[actKey]kernels.Addr{}
-	for _, m := range w.Matrices {
-		key := actKey{m.Format.Zero(q8Zero), m.Format.Sub()}
-		if !m.Format.Quantised() {
-			continue
-		}
-		if err := work.allocActs(mem, work.acts, key, n, max(c.Dim, c.AttnDim(), c.HiddenDim, c.Experts.Shared)); err != nil {
-			return nil, err
-		}
-		if stacked(m.Info) {
-			if err := work.allocActs(mem, work.experts.acts, key, n*c.Experts.Used, max(c.Dim, c.Experts.HiddenDim)); err != nil {
-				return nil, err
-			}
-		}
+		*b.at = addr
+		work.region = append(work.region, addr)
 	}
 	return work, nil
-}
-
-// allocActs makes room for n tokens of up to widest quantised values.
-func (work *Work) allocActs(mem *kernels.Memory, acts map[actKey]kernels.Addr, key actKey, n, widest int) error {
-	if acts[key] != 0 {
-		return nil
-	}
-	var at kernels.Addr
-	if err := work.alloc(mem, &at, kernels.ActLayout{K: (widest + 31) &^ 31, Sub: key.sub}.Bytes(n)); err != nil {
-		return err
-	}
-	acts[key] = at
-	return nil
-}
-
-// alloc takes one region; on failure it frees all.
-func (work *Work) alloc(mem *kernels.Memory, at *kernels.Addr, nBytes int) error {
-	addr, err := mem.Alloc(nBytes)
-	if err != nil {
-		work.Free(mem)
-		return err
-	}
-	*at = addr
-	work.region = append(work.region, addr)
-	return nil
 }
 
 // Free gives the buffers back.
