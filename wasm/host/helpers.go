@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/tetratelabs/wazero/api"
+
 	"pastel/fault"
 	"pastel/kernels"
 )
@@ -14,6 +16,7 @@ import (
 type helpers struct {
 	instance *instance
 	control  uint32 // address of the control block
+	modules  []api.Module
 	done     sync.WaitGroup
 	mu       sync.Mutex
 	failed   error // why the first helper died
@@ -47,12 +50,13 @@ func (h *helpers) start(ctx context.Context, l *linker) error {
 	if err != nil {
 		return err
 	}
+	h.modules = append(h.modules, module)
 	help := module.ExportedFunction("help")
 	h.done.Add(1)
 	go func() {
 		defer h.done.Done()
 		_, err := help.Call(context.WithoutCancel(ctx), uint64(h.control))
-		h.died(firstError(err, module.Close(context.WithoutCancel(ctx))))
+		h.died(err)
 	}()
 	return nil
 }
@@ -68,7 +72,8 @@ func (h *helpers) died(err error) {
 	h.instance.memory.WriteUint32Le(h.control+kernels.ControlState, kernels.StateFailed)
 }
 
-// stop makes the helpers return and waits for them.
+// stop makes the helpers return, waits for them, and then closes their modules: the
+// first module closed on a memory takes it from all others.
 func (h *helpers) stop(ctx context.Context) error {
 	if h.control == 0 {
 		return nil
@@ -76,5 +81,8 @@ func (h *helpers) stop(ctx context.Context) error {
 	stop := h.instance.modules[1].ExportedFunction("stop")
 	_, err := stop.Call(context.WithoutCancel(ctx), uint64(h.control))
 	h.done.Wait()
+	for _, m := range h.modules {
+		err = firstError(err, m.Close(ctx))
+	}
 	return firstError(err, h.failed)
 }

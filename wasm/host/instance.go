@@ -15,6 +15,7 @@ import (
 // it is unusable and only fit to be closed.
 type instance struct {
 	memory  api.Memory
+	space   *reservation
 	modules []api.Module // in the order they were made: env, kernels, engine
 	helpers *helpers
 	stderr  head
@@ -28,7 +29,7 @@ type instance struct {
 
 // instantiate makes an instance with its own memory and nThreads threads.
 func (l *linker) instantiate(ctx context.Context, nThreads int) (*instance, error) {
-	in := &instance{}
+	in := &instance{space: newReservation()}
 	if err := in.link(ctx, l); err != nil {
 		in.close(ctx)
 		return nil, err
@@ -77,7 +78,7 @@ func (in *instance) add(ctx context.Context, l *linker, m wazero.CompiledModule,
 		}
 		return nil
 	})
-	ctx = experimental.WithMemoryAllocator(ctx, memoryAllocator)
+	ctx = experimental.WithMemoryAllocator(ctx, in.space.allocator())
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").
 		WithStderr(&in.stderr).WithRandSource(rand.Reader).WithSysNanotime().WithSysWalltime()
 	made, err := l.runtime.InstantiateModule(ctx, m, config)
@@ -112,7 +113,7 @@ func (in *instance) close(ctx context.Context) error {
 	for i := len(in.modules) - 1; i >= 0; i-- {
 		errs = append(errs, in.modules[i].Close(ctx))
 	}
-	return firstError(errs...)
+	return firstError(append(errs, in.space.release())...)
 }
 
 // invoke calls an export that takes u32 and returns one. An error is a trap.
