@@ -32,6 +32,7 @@ func Run(t *testing.T, start Start) {
 		{"pools", testPools},
 		{"twenty streams at once", testConcurrentStreams},
 		{"metrics and logs", testMetricsAndLogs},
+		{"the official openai client", testOpenAIClient},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, start) })
 	}

@@ -7,14 +7,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -22,63 +20,25 @@ import (
 	"time"
 
 	"pastel/worker"
+	"pastel/worker/npm"
 	"pastel/worker/suite"
 )
 
 // Version is pinned: the npm package of the runtime.
 const Version = "1.20261117.1"
 
-// cacheDir is .cache/worker in the module's tree: ignored by git, kept between runs.
-var cacheDir = sync.OnceValues(func() (string, error) {
-	mod, err := exec.Command("go", "env", "GOMOD").Output()
-	return filepath.Join(filepath.Dir(strings.TrimSpace(string(mod))), ".cache", "worker"), err
-})
-
-// binary returns the runtime's path: $PASTEL_WORKERD, or from the cache, or
-// fetched with npm once.
+// binary returns the runtime's path: $PASTEL_WORKERD, or from npm.
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("PASTEL_WORKERD"); path != "" {
 		return path, nil
 	}
-	dir, err := cacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir = filepath.Join(dir, "workerd-"+Version)
-	path := filepath.Join(dir, "package", "bin", "workerd")
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	return path, install(dir)
-})
-
-// install fetches the runtime into a directory, complete or not at all: other
-// test processes may look for it meanwhile.
-func install(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	scratch, err := os.MkdirTemp(filepath.Dir(dir), "fetching-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(scratch)
 	arch := map[string]string{"amd64": "64", "arm64": "arm64"}[runtime.GOARCH]
-	name := "@cloudflare/workerd-" + runtime.GOOS + "-" + arch + "@" + Version
-	tarball, err := exec.Command("npm", "pack", "--silent", "--pack-destination", scratch, name).Output()
+	dir, err := npm.Fetch("@cloudflare/workerd-"+runtime.GOOS+"-"+arch, Version)
 	if err != nil {
-		return fmt.Errorf("fetching %s with npm: %w\nThese tests need Cloudflare's workerd. Either install npm (Debian: apt-get install npm), "+
-			"or set PASTEL_WORKERD to a workerd binary", name, err)
+		return "", fmt.Errorf("no workerd: %w; or set PASTEL_WORKERD to a workerd binary", err)
 	}
-	unpack := exec.Command("tar", "-xzf", filepath.Join(scratch, strings.TrimSpace(string(tarball))), "-C", scratch)
-	if out, err := unpack.CombinedOutput(); err != nil {
-		return fmt.Errorf("unpacking workerd: %w: %s", err, out)
-	}
-	if err := os.Rename(scratch, dir); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
-}
+	return filepath.Join(dir, "bin", "workerd"), nil
+})
 
 // build builds the worker as `make worker` does and returns its files.
 var build = sync.OnceValues(func() (fs.FS, error) {
