@@ -106,7 +106,7 @@ func (n *forStmt) exec(r *run, s *scope) {
 	items := n.selected(r, inner)
 	finished := false
 	for i := range items {
-		if r.stopped() || !r.spend(1) {
+		if r.stopped() || !r.spend(8) { // what making the variable loop costs
 			return
 		}
 		inner.set("loop", loopValue(items, i))
