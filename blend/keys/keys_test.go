@@ -156,3 +156,23 @@ func TestFromGroups(t *testing.T) {
 		}
 	}
 }
+
+func TestSeparation(t *testing.T) {
+	points, truth := planted(4, 20, 8, 0.3)
+	groups := make([][][]float32, 4)
+	for i, p := range points {
+		groups[truth[i]] = append(groups[truth[i]], p)
+	}
+	if got, err := Separation(groups, 5); err != nil || got != 1 {
+		t.Errorf("well separated groups: %v, %v", got, err)
+	}
+	for i := range groups { // every group gets the same two texts: half of the users are misplaced at best
+		groups[i] = [][]float32{groups[i][0], points[0]}
+	}
+	if got, err := Separation(groups, 1); err != nil || got > 0.5 {
+		t.Errorf("equal users: %v, %v", got, err)
+	}
+	if _, err := Separation(groups, 2); fault.CodeOf(err) != fault.BadRequest {
+		t.Errorf("too few texts: %v", err)
+	}
+}

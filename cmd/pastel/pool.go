@@ -19,11 +19,11 @@ import (
 // poolCommand runs one of the verbs on adapter pools.
 func poolCommand(ctx context.Context, e env, args []string) error {
 	if len(args) == 0 {
-		return usagef("pool needs one of train, build, inspect, blend, planted")
+		return usagef("pool needs one of train, build, inspect, blend, planted, ablate")
 	}
 	for _, c := range []command{
 		{name: "train", run: poolTrain}, {name: "build", run: poolBuild}, {name: "inspect", run: poolInspect},
-		{name: "blend", run: poolBlend}, {name: "planted", run: poolPlanted},
+		{name: "blend", run: poolBlend}, {name: "planted", run: poolPlanted}, {name: "ablate", run: poolAblate},
 	} {
 		if c.name == args[0] {
 			return c.run(ctx, e, args[1:])

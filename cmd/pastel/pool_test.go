@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pastel/blend/gguflora"
+	"pastel/blend/pool"
+)
+
+const (
+	poolModel = "../../testdata/models/stories260K.gguf"
+	poolDir   = "../../testdata/pool"
+)
+
+// pastel runs a command line and returns its output and exit code.
+func pastel(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = dispatch(context.Background(), env{strings.NewReader(""), &stdout, &stderr}, args)
+	return stdout.String() + stderr.String(), code
+}
+
+func TestPoolInspect(t *testing.T) {
+	out, code := pastel(t, "pool", "inspect", poolDir)
+	if code != 0 || !strings.Contains(out, "all digests match") || !strings.Contains(out, "CC-BY-3.0") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+func TestPoolBlend(t *testing.T) {
+	dir := t.TempDir()
+	samples := filepath.Join(dir, "samples.txt")
+	if err := os.WriteFile(samples, []byte("freeze my account\n\nwhat is my balance\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"weights": {"--weights", "0,0.5,0,0,0.5,0,0,0"}, "first ranks": {"--weights", "1,0,0,0,0,0,0,0", "--ranks", "2"},
+		"samples": {"--samples", samples, "--model", poolModel},
+	} {
+		out := filepath.Join(dir, "blended.gguf")
+		if text, code := pastel(t, append([]string{"pool", "blend", poolDir, "--out", out}, args...)...); code != 0 {
+			t.Fatalf("%s: exit %d: %s", name, code, text)
+		}
+		data, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := gguflora.Read("x", data, "llama"); err != nil || len(a.Pairs) != 35 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A pool is trained, trained again from its checkpoint to the same bytes, and its
+// PEFT adapters are imported into another.
+func TestPoolTrainAndBuild(t *testing.T) {
+	dir := t.TempDir()
+	data, first, second, built := filepath.Join(dir, "data.jsonl"), filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "c")
+	text := `{"prompt":"Once upon a time","text":" there was a dog","task":"x"}` + "\n" + `{"text":"Lily had a cat"}` + "\n" + `{"text":"Tom ran home","task":"y"}` + "\n"
+	if err := os.WriteFile(data, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	train := []string{"pool", "train", poolModel, "--data", data, "--adapters", "2", "--rank", "2", "--steps", "3", "--batch", "2", "--targets", "attn_q,attn_v", "--mode", "cluster", "--tau", "0.3"}
+	for _, out := range []string{first, second} {
+		if text, code := pastel(t, append(train, "--out", out)...); code != 0 {
+			t.Fatalf("exit %d: %s", code, text)
+		}
+	}
+	for _, name := range []string{"adapter-0.f16", "adapter-1.f16", "keys.f32"} {
+		a, _ := os.ReadFile(filepath.Join(first, name))
+		b, _ := os.ReadFile(filepath.Join(second, name))
+		if len(a) == 0 || !bytes.Equal(a, b) {
+			t.Errorf("%s: equal seeds give different files", name)
+		}
+	}
+	build := []string{"pool", "build", poolModel, "--out", built}
+	for n, sample := range []string{"Lily had a cat", "Tom ran home"} {
+		path := filepath.Join(dir, sample[:3])
+		if err := os.WriteFile(path, []byte(sample), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		build = append(build, "--adapter", filepath.Join(first, "peft", []string{"adapter-0", "adapter-1"}[n])+"="+path)
+	}
+	if text, code := pastel(t, build...); code != 0 {
+		t.Fatalf("exit %d: %s", code, text)
+	}
+	if out, code := pastel(t, "pool", "inspect", built); code != 0 || !strings.Contains(out, "delta space") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+func TestPoolRefuses(t *testing.T) {
+	changed := t.TempDir()
+	for _, name := range []string{pool.ManifestName, "keys.f32", "adapter-0.f16"} {
+		b, err := os.ReadFile(filepath.Join(poolDir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "adapter-0.f16" {
+			b[9] ^= 1
+		}
+		if err := os.WriteFile(filepath.Join(changed, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name, says string
+		code       int
+		args       []string
+	}{
+		{"no verb", "needs one of", 2, nil}, {"unknown verb", "unknown", 2, []string{"stir"}},
+		{"no output", "--out", 2, []string{"blend", poolDir, "--weights", "1"}},
+		{"weights and samples", "one of", 2, []string{"blend", poolDir, "--weights", "1", "--samples", "x", "--out", "y"}},
+		{"too few weights", "1 weights", 1, []string{"blend", poolDir, "--weights", "1", "--out", filepath.Join(changed, "x")}},
+		{"weight is a word", "not a weight", 2, []string{"blend", poolDir, "--weights", "a", "--out", filepath.Join(changed, "x")}},
+		{"flipped bit", "digest", 1, []string{"inspect", changed}}, {"no pool there", "no such file", 1, []string{"inspect", changed + "/none"}},
+		{"other base", "is for the base", 1, []string{"blend", poolDir, "--samples", "x", "--model", "../../testdata/models/TinyStories-656K-f32.gguf", "--out", filepath.Join(changed, "x")}},
+		{"unknown target", "not a linear map", 2, []string{"train", poolModel, "--out", changed, "--data", filepath.Join(poolDir, "heldout.jsonl"), "--targets", "attn_x"}},
+		{"one seed", "at least 2", 2, []string{"planted", "--seeds", "1"}},
+		{"adapter without samples", "DIR=SAMPLES", 2, []string{"build", poolModel, "--out", changed, "--adapter", "x"}},
+	} {
+		out, code := pastel(t, append([]string{"pool"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(out, tt.says) {
+			t.Errorf("%s: exit %d, %q, want %d with %q", tt.name, code, out, tt.code, tt.says)
+		}
+	}
+}
