@@ -26,6 +26,9 @@ type Request struct {
 	TopTokens  int  // how many rivals to report with it
 	Adapters   []ActiveAdapter
 	Constraint Constraint // nil: none
+
+	// ShiftContext lets the text outgrow the context: see Session.Shift.
+	ShiftContext bool
 }
 
 // FinishReason says why a generation ended, in OpenAI's words.
@@ -146,6 +149,9 @@ func (g *Generation) prefill() error {
 
 // decode runs the token sampled last.
 func (g *Generation) decode() error {
+	if err := g.makeRoom(); err != nil {
+		return err
+	}
 	g.one[0] = g.pending
 	return g.s.Forward(g.one[:], 1)
 }
@@ -180,7 +186,7 @@ func (g *Generation) pick() (Event, error) {
 	case g.matcher.Stopped():
 		g.done = true
 		e.Finish = FinishStop
-	case g.produced == g.req.MaxTokens || g.s.Len() == g.s.Capacity():
+	case g.produced == g.req.MaxTokens || g.s.Len() == g.s.Capacity() && !g.req.ShiftContext:
 		return g.finish(e, FinishLength), nil
 	}
 	return e, nil

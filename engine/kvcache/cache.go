@@ -18,6 +18,7 @@ type Cache struct {
 	Capacity int     // positions
 	Layers   []Layer // one per block
 	tokens   []int32 // what fills the positions
+	shifted  int     // positions from here on saw tokens that are gone; 0: none did
 	mem      *kernels.Memory
 }
 
@@ -64,12 +65,27 @@ func (c *Cache) Append(ids []int32) error {
 }
 
 // Truncate forgets all positions from n on. It panics when n is out of range.
-func (c *Cache) Truncate(n int) { c.tokens = c.tokens[:n] }
+func (c *Cache) Truncate(n int) {
+	c.tokens = c.tokens[:n]
+	if n <= c.shifted {
+		c.shifted = 0
+	}
+}
 
-// CommonPrefix is the number of leading ids the cache already holds.
+// Drop forgets n tokens from position at on; the caller has moved the rest down.
+func (c *Cache) Drop(at, n int) {
+	c.tokens = append(c.tokens[:at], c.tokens[at+n:]...)
+	c.shifted = max(1, at)
+}
+
+// CommonPrefix is the number of leading ids the cache holds as if only they had
+// been run.
 func (c *Cache) CommonPrefix(ids []int32) int {
-	n := 0
-	for n < len(ids) && n < len(c.tokens) && ids[n] == c.tokens[n] {
+	n, limit := 0, min(len(ids), len(c.tokens))
+	if c.shifted > 0 {
+		limit = min(limit, c.shifted)
+	}
+	for n < limit && ids[n] == c.tokens[n] {
 		n++
 	}
 	return n
