@@ -33,6 +33,7 @@ var commands = []command{
 	{"detokenize", "MODEL.gguf < IDS", "turn token ids into text", detokenizeCommand},
 	{"render", "FILE.jinja < JSON", "run a chat template on a JSON context", renderCommand},
 	{"inspect", "FILE.gguf", "print a file's metadata and tensors", inspectCommand},
+	{"bench", "MODEL.gguf", "measure loading, prefill, decode and memory", benchCommand},
 	{"pool", "VERB ...", "train, build, inspect or blend adapter pools", poolCommand},
 }
 

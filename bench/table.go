@@ -1,0 +1,69 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// Table prints results as aligned text, one line each, and profiles below.
+func Table(results []*Result) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "in\texecutor\tthreads\tload s (warm)\tMB/s\t")
+	for _, p := range results[0].Prefill {
+		fmt.Fprintf(w, "prefill %d tok/s\tof dot\t", p.Tokens)
+	}
+	fmt.Fprint(w, "TTFT ms\tdecode tok/s\tof read\tpeak MB\n")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%.0f\t", r.In, r.Executor, r.Threads, loadTimes(r), r.LoadBytesPS/1e6)
+		for _, p := range r.Prefill {
+			fmt.Fprintf(w, "%s\t%s\t", p.TokPS, percent(r.DotShare(p)))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\n", r.Prefill[0].TTFTms, r.Decode, percent(r.ReadShare()), float64(r.PeakBytes)/1e6)
+	}
+	w.Flush()
+	for _, r := range results {
+		r.writeBelow(&b)
+	}
+	return b.String()
+}
+
+func loadTimes(r *Result) string {
+	if r.WarmLoadMs == 0 {
+		return fmt.Sprintf("%.2f", r.LoadMs/1e3)
+	}
+	return fmt.Sprintf("%.2f (%.2f)", r.LoadMs/1e3, r.WarmLoadMs/1e3)
+}
+
+func percent(x float64) string {
+	if x == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", 100*x)
+}
+
+// writeBelow prints limits and profile.
+func (r *Result) writeBelow(b *strings.Builder) {
+	if l := r.Limits; l != nil {
+		fmt.Fprintf(b, "\n%s, %d threads: reads %.1f GB/s, dot %.0f Gmac/s\n", r.In, r.Threads, l.ReadGBps, l.DotGmacs)
+	}
+	p := r.Profile
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(b, "outside the kernels: %.1f%% of a decoded token\n", 100*p.OutsideKernels)
+	writeOps(b, "decoded token", p.Decode)
+	writeOps(b, fmt.Sprintf("prefill of %d tokens", p.PrefillTokens), p.Prefill)
+}
+
+func writeOps(b *strings.Builder, title string, ops []OpTime) {
+	total := 0.0
+	for _, op := range ops {
+		total += op.Ms
+	}
+	fmt.Fprintf(b, "%s, one operation at a time: %.2f ms\n", title, total)
+	for _, op := range ops {
+		fmt.Fprintf(b, "  %-14s%6.0f calls %9.3f ms %4.0f%%\n", op.Op, op.Calls, op.Ms, 100*op.Ms/total)
+	}
+}
