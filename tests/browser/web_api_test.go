@@ -1,6 +1,9 @@
 package browser
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/evanw/esbuild/pkg/api"
 
+	"pastel/engine/gguf"
 	"pastel/wasm/bundle"
 	"pastel/web/build"
 )
@@ -215,6 +219,88 @@ func TestWebEngineAnswers(t *testing.T) {
 	})
 }
 
+// withTemplate is a model's bytes with a chat template added to its metadata.
+func withTemplate(t *testing.T, model []byte, template string) []byte {
+	t.Helper()
+	f, err := gguf.Read(bytes.NewReader(model), int64(len(model)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := map[string]gguf.TensorInfo{}
+	for _, info := range f.Tensors {
+		old[info.Name] = info
+	}
+	f.Metadata.Set("tokenizer.chat_template", template)
+	var b bytes.Buffer
+	err = gguf.Write(&b, f, func(w io.Writer, info gguf.TensorInfo) error {
+		at := old[info.Name].Offset
+		_, err := w.Write(model[at : at+info.NBytes])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestWebChatTemplate(t *testing.T) {
+	const template = `{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ opening }} {{ m.content }}{% endif %}{% endfor %}`
+	s := engineSite(t)
+	s.serve("/template.gguf", withTemplate(t, readTestdata(t, "models/stories260K-F16.gguf"), template))
+	s.serve("/broken.gguf", withTemplate(t, readTestdata(t, "models/stories260K-F16.gguf"), `{% for %}`))
+	tb := openTab(t, s.URL)
+	got := must[struct {
+		Text   string
+		Tokens int
+	}](tb, `
+		window.engine = await pastel.Engine.create({ model: "/template.gguf" });
+		const r = await engine.chat.completions.create({
+			messages: [{ role: "system", content: "ignored" }, { role: "user", content: "a time" }],
+			chat_template_kwargs: { opening: "Once upon" }, max_tokens: 20, temperature: 0 });
+		return { text: r.choices[0].message.content, tokens: r.usage.prompt_tokens };`)
+	plain := must[int](tb, `return (await engine.tokenize("Once upon a time", { addSpecial: true })).length`)
+	if got.Text != story || got.Tokens != plain {
+		t.Errorf("answer %q after %d tokens, want %q after %d (one begin-of-sequence)", got.Text, got.Tokens, story, plain)
+	}
+	o := try[any](tb, `await engine.load("/broken.gguf"); await engine.chat.completions.create({ messages: [{ role: "user", content: "a" }] })`)
+	if o.Code != "ERR_TEMPLATE" {
+		t.Errorf("a broken template: %s %s %q", o.Name, o.Code, o.Message)
+	}
+}
+
+func TestWebResponseFormat(t *testing.T) {
+	tb := openTab(t, engineSite(t).URL)
+	must[any](tb, makeEngine)
+	got := must[[]string](tb, `
+		const schema = { type: "object", properties: { name: { enum: ["Lily", "Tom"] }, age: { type: "integer" } }, required: ["name", "age"], additionalProperties: false };
+		const ask = async (response_format) => (await engine.chat.completions.create({
+			messages: [{ role: "user", content: "Once upon a time" }], max_tokens: 1500, seed: 5, temperature: 1, response_format })).choices[0].message.content;
+		return [await ask({ type: "json_schema", json_schema: { name: "child", schema } }), await ask({ type: "text" })];`)
+	var child struct {
+		Name string
+		Age  *int
+	}
+	if err := json.Unmarshal([]byte(got[0]), &child); err != nil || child.Name != "Lily" && child.Name != "Tom" || child.Age == nil {
+		t.Errorf("answer in a schema: %q, %v", got[0], err)
+	}
+	o := try[any](tb, `await engine.chat.completions.create({ messages: [{ role: "user", content: "a" }], response_format: { type: "json_schema", json_schema: { schema: { not: {} } } } })`)
+	if o.Code != "ERR_BAD_REQUEST" {
+		t.Errorf("a schema beyond the subset: %s %q", o.Code, o.Message)
+	}
+}
+
+func TestWebEmbeddings(t *testing.T) {
+	tb := openTab(t, engineSite(t).URL)
+	must[any](tb, makeEngine)
+	got := must[struct{ Same, Near, Far, Length float64 }](tb, `
+		const { data } = await engine.embeddings.create({ input: ["The dog ran in the park.", "The dog ran in the park.", "A dog runs in a park.", "Mom said no!"] });
+		const dot = (a, b) => a.embedding.reduce((s, v, i) => s + v * b.embedding[i], 0);
+		return { same: dot(data[0], data[1]), near: dot(data[0], data[2]), far: dot(data[0], data[3]), length: Math.sqrt(dot(data[3], data[3])) };`)
+	if got.Same < 0.9999 || got.Near < got.Far || got.Length < 0.9999 || got.Length > 1.0001 {
+		t.Errorf("embeddings: %+v, want the near text nearer than the far one, length 1", got)
+	}
+}
+
 type usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
@@ -241,6 +327,7 @@ func TestWebEngineRefuses(t *testing.T) {
 		{"no messages", ask(`{ messages: [] }`), "BadRequestError", "ERR_BAD_REQUEST"},
 		{"content is no text", ask(`{ messages: [{ role: "user", content: 7 }] }`), "BadRequestError", "ERR_BAD_REQUEST"},
 		{"temperature", ask(`{ messages: [{ role: "user", content: "a" }], temperature: -1 }`), "BadRequestError", "ERR_BAD_REQUEST"},
+		{"tools", ask(`{ messages: [{ role: "user", content: "a" }], tools: [{ type: "function" }] }`), "UnsupportedError", "ERR_UNSUPPORTED_TYPE"},
 		{"n", ask(`{ messages: [{ role: "user", content: "a" }], n: 2 }`), "UnsupportedError", "ERR_UNSUPPORTED_TYPE"},
 		{"unknown adapter", ask(`{ messages: [{ role: "user", content: "a" }], lora: [{ id: "none", scale: 1 }] }`), "BadRequestError", "ERR_BAD_REQUEST"},
 		{"prompt longer than the context", ask(`{ messages: [{ role: "user", content: "dog ".repeat(3000) }] }`), "ContextError", "ERR_CONTEXT"},

@@ -110,6 +110,10 @@ func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
 		return d.tokenize(m)
 	case *protocol.Detokenize:
 		return d.detokenize(m)
+	case *protocol.Render:
+		return d.render(m)
+	case *protocol.Embed:
+		return d.embed(m)
 	case *protocol.OpenSession:
 		return d.openSession(m)
 	case *protocol.CloseSession:

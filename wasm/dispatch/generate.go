@@ -25,6 +25,11 @@ func (d *Dispatcher) generate(m *protocol.Generate) error {
 		return fault.New(fault.BadRequest, "dispatch: session ", m.Session, " is generating already")
 	}
 	request := d.request(m)
+	if m.Format != "" {
+		if request.Constraint, err = d.model.Constrain(m.Format); err != nil {
+			return err
+		}
+	}
 	g, err := s.engine.Generate(request)
 	if err != nil {
 		return err

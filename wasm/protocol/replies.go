@@ -11,6 +11,7 @@ const (
 	TagText        Tag = 134
 	TagSessionInfo Tag = 135
 	TagLogitsReply Tag = 136
+	TagEmbedding   Tag = 137
 	TagProgress    Tag = 140
 	TagChunk       Tag = 141
 	TagDone        Tag = 142
@@ -83,6 +84,12 @@ type LogitsReply struct {
 	Values []float32
 }
 
+// Embedding is a text as numbers: the sum over its tokens, not yet divided by
+// their count.
+type Embedding struct {
+	Values []float32
+}
+
 // Progress counts the steps of a phase that yields no text.
 type Progress struct {
 	Phase string // "prefill"
@@ -126,6 +133,7 @@ func (*Tokens) Tag() Tag      { return TagTokens }
 func (*Text) Tag() Tag        { return TagText }
 func (*SessionInfo) Tag() Tag { return TagSessionInfo }
 func (*LogitsReply) Tag() Tag { return TagLogitsReply }
+func (*Embedding) Tag() Tag   { return TagEmbedding }
 func (*Progress) Tag() Tag    { return TagProgress }
 func (*Chunk) Tag() Tag       { return TagChunk }
 func (*Done) Tag() Tag        { return TagDone }
@@ -181,6 +189,8 @@ func (m *LogitsReply) fields(c *coder) {
 	c.u32(&m.NRows)
 	c.f32s(&m.Values)
 }
+
+func (m *Embedding) fields(c *coder) { c.f32s(&m.Values) }
 
 func (m *Progress) fields(c *coder) {
 	c.str(&m.Phase)

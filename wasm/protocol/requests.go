@@ -11,6 +11,8 @@ const (
 	TagStats        Tag = 6
 	TagTokenize     Tag = 10
 	TagDetokenize   Tag = 11
+	TagRender       Tag = 12
+	TagEmbed        Tag = 13
 	TagOpenSession  Tag = 20
 	TagCloseSession Tag = 21
 	TagTruncate     Tag = 22
@@ -62,6 +64,24 @@ type Tokenize struct {
 type Detokenize struct {
 	Tokens  []uint32
 	Special bool // write special tokens out as text
+}
+
+// Render writes a conversation down as a prompt. Reply: Text, which holds special
+// tokens as text and no begin-of-sequence token where the model adds one itself:
+// generate with ParseSpecial and AddSpecial.
+type Render struct {
+	Messages            string // JSON array of {role, content, …}
+	Tools               string // JSON array of function descriptions, or ""
+	Variables           string // JSON object of further variables of the template, or ""
+	AddGenerationPrompt bool   // end where the assistant's answer begins
+	ChatML              bool   // use ChatML where the model's file has no template
+}
+
+// Embed asks for the embedding of a text: see engine.Session.Embed. The session's
+// cache is untouched. Reply: Embedding.
+type Embed struct {
+	Session uint32
+	Tokens  []uint32
 }
 
 // OpenSession makes a KV cache. Reply: SessionInfo.
@@ -116,6 +136,8 @@ type Generate struct {
 	FrequencyPenalty float32
 	RepeatLastN      int32 // tokens the penalties look back; 0: 64, negative: all
 	LogitBias        []Bias
+
+	Format string // "" any text, "json" a JSON object, else the text of a JSON Schema
 }
 
 // A Bias is added to a token's logit. Negative infinity forbids the token.
@@ -145,6 +167,8 @@ func (*Info) Tag() Tag         { return TagInfo }
 func (*Stats) Tag() Tag        { return TagStats }
 func (*Tokenize) Tag() Tag     { return TagTokenize }
 func (*Detokenize) Tag() Tag   { return TagDetokenize }
+func (*Render) Tag() Tag       { return TagRender }
+func (*Embed) Tag() Tag        { return TagEmbed }
 func (*OpenSession) Tag() Tag  { return TagOpenSession }
 func (*CloseSession) Tag() Tag { return TagCloseSession }
 func (*Truncate) Tag() Tag     { return TagTruncate }
@@ -178,6 +202,19 @@ func (m *Tokenize) fields(c *coder) {
 func (m *Detokenize) fields(c *coder) {
 	c.u32s(&m.Tokens)
 	c.bool(&m.Special)
+}
+
+func (m *Render) fields(c *coder) {
+	c.str(&m.Messages)
+	c.str(&m.Tools)
+	c.str(&m.Variables)
+	c.bool(&m.AddGenerationPrompt)
+	c.bool(&m.ChatML)
+}
+
+func (m *Embed) fields(c *coder) {
+	c.u32(&m.Session)
+	c.u32s(&m.Tokens)
 }
 
 func (m *OpenSession) fields(c *coder) {
@@ -225,6 +262,7 @@ func (m *Generate) fields(c *coder) {
 		c.u32(&b.Token)
 		c.f32(&b.Bias)
 	})
+	c.str(&m.Format)
 }
 
 func (m *Abort) fields(c *coder) { c.u32(&m.Session) }

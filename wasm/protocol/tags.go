@@ -19,6 +19,10 @@ func newMessage(t Tag) Message {
 		return &Tokenize{}
 	case TagDetokenize:
 		return &Detokenize{}
+	case TagRender:
+		return &Render{}
+	case TagEmbed:
+		return &Embed{}
 	case TagOpenSession:
 		return &OpenSession{}
 	case TagCloseSession:
@@ -49,6 +53,8 @@ func newMessage(t Tag) Message {
 		return &SessionInfo{}
 	case TagLogitsReply:
 		return &LogitsReply{}
+	case TagEmbedding:
+		return &Embedding{}
 	case TagProgress:
 		return &Progress{}
 	case TagChunk:

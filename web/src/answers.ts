@@ -1,6 +1,5 @@
 // OpenAI's three kinds of answer, built from the engine's chunks.
 
-import { type Prompt, chatML, plain } from "./chatml.js";
 import { BadRequestError, UnsupportedError } from "./errors.js";
 import type { Engine, GenerateAsk, Generated } from "./engine.js";
 import type {
@@ -85,22 +84,20 @@ export class ChatCompletions {
 
   async #ask(params: ChatCompletionParams): Promise<GenerateAsk> {
     checkMessages(params.messages);
-    const format = params.response_format?.type ?? "text";
-    if (format !== "text") throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", `response_format "${format}" is not supported`);
-    const { text, stop } = await renderChat(this.#engine, params.messages);
+    if (params.tools?.length) throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "tools are not supported");
+    const { text, stop } = await renderChat(this.#engine, params);
     const maxTokens = params.max_completion_tokens ?? params.max_tokens;
     const ask = samplingAsk({ ...params, max_tokens: maxTokens ?? null });
     const top = params.logprobs ? (params.top_logprobs ?? 0) : 0;
-    const model = this.#engine.model;
     return {
       ...ask,
       prompt: text,
-      // A chat template writes its own beginning; ours do not.
-      addSpecial: model?.addBOS ?? false,
+      addSpecial: true,
       parseSpecial: true,
       stop: [...ask.stop, ...stop],
       logprobs: params.logprobs === true,
       topLogprobs: inRange("top_logprobs", top, 0, 20),
+      format: formatOf(params.response_format),
     };
   }
 }
@@ -141,7 +138,7 @@ export class Completions {
       ...samplingAsk(params),
       prompt: text ? (params.prompt as string) : "",
       tokens: text ? [] : [...(params.prompt as number[])],
-      addSpecial: this.#engine.model?.addBOS ?? false,
+      addSpecial: true,
       logprobs: params.logprobs != null,
       topLogprobs: inRange("logprobs", params.logprobs ?? 0, 0, 20),
     };
@@ -155,14 +152,18 @@ export class Embeddings {
     this.#engine = engine;
   }
 
-  /** One vector of length 1 per input: the mean of the last block's outputs over the input's tokens. */
+  /**
+   * One vector of length 1 per input: the mean over its tokens of the first layer's queries.
+   * Source: Bang et al. 2024, arXiv:2406.07007, section 3.2. Good for telling topics apart, and nearly free.
+   */
   async create(params: EmbeddingParams, options: RequestOptions = {}): Promise<EmbeddingResponse> {
     const inputs = typeof params.input === "string" ? [params.input] : params.input;
     const data: EmbeddingResponse["data"] = [];
     let nTokens = 0;
     for (const [index, input] of inputs.entries()) {
-      const { values, tokens } = await this.#engine.embed(input, options.signal);
-      data.push({ object: "embedding", index, embedding: [...values] });
+      const { sum, tokens } = await this.#engine.embed(input, options.signal);
+      const length = Math.hypot(...sum) || 1;
+      data.push({ object: "embedding", index, embedding: Array.from(sum, (v) => v / length) });
       nTokens += tokens;
     }
     return { object: "list", model: modelName(this.#engine), data, usage: { prompt_tokens: nTokens, total_tokens: nTokens } };
@@ -181,10 +182,20 @@ async function collect(engine: Engine, ask: GenerateAsk, options: RequestOptions
   return { content: chunks.map((c) => c.text).join("") + done.text, chunks, done };
 }
 
-/** Writes a conversation down for the loaded model. */
-async function renderChat(engine: Engine, messages: ChatCompletionParams["messages"]): Promise<Prompt> {
+/** A conversation as the engine is to read it, and the texts that end the assistant's turn. */
+interface Prompt {
+  text: string;
+  stop: string[];
+}
+
+/** Writes a conversation down for the loaded model: with its file's template, with ChatML, or the contents alone. */
+async function renderChat(engine: Engine, { messages, chat_template_kwargs }: ChatCompletionParams): Promise<Prompt> {
+  const variables = chat_template_kwargs === undefined ? "" : JSON.stringify(chat_template_kwargs);
+  const ask = { messages: JSON.stringify(messages), tools: "", variables, addGenerationPrompt: true };
+  if (engine.model?.chatTemplate) return { text: await engine.render({ ...ask, chatML: false }), stop: [] };
   const how = engine.chatTemplate ?? ((await hasChatML(engine)) ? "chatml" : "plain");
-  return how === "chatml" ? chatML(messages) : plain(messages);
+  if (how === "chatml") return { text: await engine.render({ ...ask, chatML: true }), stop: ["<|im_end|>"] };
+  return { text: messages.map((m) => m.content).join("\n"), stop: [] };
 }
 
 // One token each, where the vocabulary has the markers.
@@ -217,8 +228,16 @@ function samplingAsk(p: SamplingParams): GenerateAsk {
     presencePenalty: 0,
     frequencyPenalty: 0,
     repeatLastN: 0,
+    format: "",
     logitBias: [],
   };
+}
+
+// The engine's word for a format: "" is any text, "json" any object, else a JSON Schema.
+function formatOf(format: ChatCompletionParams["response_format"]): string {
+  if (format?.type === "json_object") return "json";
+  if (format?.type === "json_schema") return JSON.stringify(format.json_schema.schema);
+  return "";
 }
 
 function checkMessages(messages: unknown): void {

@@ -4,7 +4,7 @@
 import { ChatCompletions, Completions, Embeddings } from "./answers.js";
 import { type HubOptions, type ModelRef, type Source, resolveModel } from "./download/resolve.js";
 import type { OnProgress } from "./download/progress.js";
-import { BadRequestError, ClosedError, UnsupportedError } from "./errors.js";
+import { BadRequestError, ClosedError } from "./errors.js";
 import type { EngineOptions, EngineState, LoadRequest, Source as FileSource } from "./messages.js";
 import type { MessageOf } from "./protocol.js";
 import { sharedPort } from "./shared.js";
@@ -204,9 +204,21 @@ export class Engine {
     });
   }
 
-  /** @internal The embedding of one text. */
-  async embed(_text: string, _signal?: AbortSignal | null): Promise<{ values: Float32Array; tokens: number }> {
-    throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "embeddings are not in this build");
+  /** @internal Writes a conversation down with a chat template. */
+  async render(ask: Omit<MessageOf<"render">, "type">): Promise<string> {
+    await this.#restoreIfLost();
+    return (await this.#call({ type: "render", ...ask }, "text")).text;
+  }
+
+  /** @internal The embedding of one text, summed over its tokens. */
+  async embed(text: string, signal?: AbortSignal | null): Promise<{ sum: Float32Array; tokens: number }> {
+    return await this.#inQueue(signal, async () => {
+      await this.#restore();
+      const session = await this.#openSession();
+      const { tokens } = await this.#call({ type: "tokenize", text, addSpecial: true, parseSpecial: false }, "tokens");
+      const { values } = await this.#call({ type: "embed", session, tokens }, "embedding");
+      return { sum: values, tokens: tokens.length };
+    });
   }
 
   /** @internal What the answers need to know of the options. */

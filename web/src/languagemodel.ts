@@ -31,8 +31,8 @@ export interface LanguageModelCreateOptions {
 
 export interface LanguageModelPromptOptions {
   signal?: AbortSignal;
-  /** Not supported: rejects. */
-  responseConstraint?: unknown;
+  /** A JSON Schema that the answer is kept inside. Regular expressions are not supported. */
+  responseConstraint?: object;
 }
 
 const defaults = { temperature: 1, topK: 40 };
@@ -100,13 +100,12 @@ export class LanguageModelSession {
   }
 
   async *#answer(input: LanguageModelPrompt, options: LanguageModelPromptOptions): AsyncGenerator<string, void> {
-    if (options.responseConstraint !== undefined) {
-      throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "responseConstraint is not supported");
-    }
     const signal = options.signal ? AbortSignal.any([options.signal, this.#destroyed.signal]) : this.#destroyed.signal;
     const asked = messagesOf(input);
     const params = { temperature: this.temperature, top_k: this.topK, stream: true, stream_options: { include_usage: true } } as const;
-    const chunks = await this.#engine.chat.completions.create({ ...params, messages: [...this.#history, ...asked] }, { signal });
+    const format = formatOf(options.responseConstraint);
+    const messages = [...this.#history, ...asked];
+    const chunks = await this.#engine.chat.completions.create({ ...params, ...format, messages }, { signal });
     let text = "";
     for await (const chunk of chunks) {
       const piece = chunk.choices[0]?.delta.content ?? "";
@@ -116,6 +115,12 @@ export class LanguageModelSession {
     }
     this.#history.push(...asked, { role: "assistant", content: text });
   }
+}
+
+function formatOf(schema: object | undefined) {
+  if (schema === undefined) return {};
+  if (schema instanceof RegExp) throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "a RegExp as responseConstraint is not supported");
+  return { response_format: { type: "json_schema", json_schema: { schema } } } as const;
 }
 
 function messagesOf(input: LanguageModelPrompt): ChatMessage[] {

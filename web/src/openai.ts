@@ -54,8 +54,15 @@ export interface ChatCompletionParams extends SamplingParams {
   logprobs?: boolean | null;
   /** Rivals to report with each token, at most 20; needs logprobs. */
   top_logprobs?: number | null;
-  /** Only "text" for now. */
-  response_format?: { type: "text" | "json_object" | "json_schema"; [key: string]: unknown };
+  /** Keeps the answer inside JSON, or inside a JSON Schema. */
+  response_format?:
+    | { type: "text" }
+    | { type: "json_object" }
+    | { type: "json_schema"; json_schema: { name?: string; strict?: boolean; schema: object } };
+  /** Further variables of the model's chat template, such as enable_thinking. */
+  chat_template_kwargs?: Record<string, unknown>;
+  /** Not supported: anything but an empty list rejects. */
+  tools?: unknown[];
 }
 
 export interface CompletionParams extends SamplingParams {

@@ -15,7 +15,7 @@
  */
 
 /** The first byte of every message. It changes with every change of format. */
-export const version = 1;
+export const version = 2;
 
 /** Bytes that are not a message; its code is the one the Go twin gives them. */
 export class ProtocolError extends Error {
@@ -240,6 +240,8 @@ const requests = {
   stats: [6, struct({})],
   tokenize: [10, struct({ text: str, addSpecial: bool, parseSpecial: bool })],
   detokenize: [11, struct({ tokens: list(u32), special: bool })],
+  render: [12, struct({ messages: str, tools: str, variables: str, addGenerationPrompt: bool, chatML: bool })],
+  embed: [13, struct({ session: u32, tokens: list(u32) })],
   openSession: [20, struct({ contextLength: u32, kvType: oneOf("", "F32", "F16", "Q8_0") })],
   closeSession: [21, struct({ session: u32 })],
   truncate: [22, struct({ session: u32, length: u32 })],
@@ -268,6 +270,7 @@ const requests = {
       frequencyPenalty: f32,
       repeatLastN: i32,
       logitBias: list(struct({ token: u32, bias: f32 })),
+      format: str,
     }),
   ],
   abort: [31, struct({ session: u32 })],
@@ -302,6 +305,7 @@ const replies = {
   text: [134, struct({ text: str })],
   sessionInfo: [135, struct({ session: u32, contextLength: u32, length: u32, kvBytes: u53 })],
   logitsReply: [136, struct({ nRows: u32, values: f32s })],
+  embedding: [137, struct({ values: f32s })],
   progress: [140, struct({ phase: oneOf("prefill"), done: u32, total: u32 })],
   chunk: [
     141,
