@@ -16,7 +16,7 @@ import (
 
 // Pools holds adapter pools by id. Implementations are safe for concurrent use.
 type Pools interface {
-	// Read returns a file of a pool; "manifest.json" is its manifest. id and
+	// Read returns a file of a pool; ManifestFile is its manifest. id and
 	// name are plain names (see plainName): they never hold a separator.
 	//
 	// Errors: ERR_NOT_FOUND.
@@ -37,7 +37,7 @@ type Blender interface {
 type Opener func(name string) (io.ReadSeekCloser, error)
 
 // ManifestFile is the name of a pool's manifest.
-const ManifestFile = "manifest.json"
+const ManifestFile = "pool.json"
 
 // plainName is what ids and file names may look like: never a path.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)

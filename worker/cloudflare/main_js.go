@@ -12,6 +12,7 @@ import (
 	"github.com/syumai/workers/cloudflare"
 
 	"pastel/worker"
+	"pastel/worker/poolblend"
 )
 
 func main() {
@@ -44,7 +45,7 @@ func newServer(log *slog.Logger) (http.Handler, error) {
 	config := settings.Config(durableState{cloudflare.GetBinding("STATE")}, fetcher{global()})
 	config.Log = log
 	if binding := cloudflare.GetBinding("POOLS"); !binding.IsUndefined() {
-		config.Pools = fetchPools{fetcher{binding}}
+		config.Pools, config.Blender = fetchPools{fetcher{binding}}, &poolblend.Blender{}
 	}
 	return worker.New(config)
 }

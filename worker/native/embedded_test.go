@@ -108,9 +108,9 @@ func (sumBlend) Blend(_ context.Context, manifest []byte, open worker.Opener, sc
 
 func TestBlend(t *testing.T) {
 	dir := suite.PoolDir(t, map[string]string{
-		"p/manifest.json": `{"adapters":[{"file":"a"},{"file":"b"}]}`,
-		"p/a":             "\x00\x00\x80\x3f\x00\x00\x00\x40", // 1, 2
-		"p/b":             "\x00\x00\x40\x40\x00\x00\x80\x40", // 3, 4
+		"p/pool.json": `{"adapters":[{"file":"a"},{"file":"b"}]}`,
+		"p/a":         "\x00\x00\x80\x3f\x00\x00\x00\x40", // 1, 2
+		"p/b":         "\x00\x00\x40\x40\x00\x00\x80\x40", // 3, 4
 	})
 	h := startWith(t, suite.DefaultSettings(), dir, func(c *worker.Config) { c.Blender = sumBlend{} })
 	blend := func(body string) suite.Reply {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pastel/worker"
+	"pastel/worker/poolblend"
 	"pastel/worker/suite"
 )
 
@@ -42,7 +43,7 @@ func startWith(t testing.TB, s worker.Settings, pools string, change func(*worke
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { dir.Close() })
-		config.Pools = dir
+		config.Pools, config.Blender = dir, &poolblend.Blender{}
 	}
 	if change != nil {
 		change(&config)

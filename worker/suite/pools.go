@@ -11,11 +11,11 @@ import (
 // poolDir is a directory with one pool of plain files.
 func poolDir(t testing.TB) string {
 	return PoolDir(t, map[string]string{
-		"demo/manifest.json": `{"version":1,"adapters":[{"file":"a.bin","size":10},{"file":"b.bin","size":10}]}`,
-		"demo/a.bin":         "0123456789",
-		"demo/b.bin":         "abcdefghij",
-		"demo/private.bin":   "not in the manifest",
-		"secret.txt":         "outside every pool",
+		"demo/pool.json":   `{"version":1,"adapters":[{"file":"a.bin","size":10},{"file":"b.bin","size":10}]}`,
+		"demo/a.bin":       "0123456789",
+		"demo/b.bin":       "abcdefghij",
+		"demo/private.bin": "not in the manifest",
+		"secret.txt":       "outside every pool",
 	})
 }
 

@@ -30,6 +30,7 @@ func Run(t *testing.T, start Start) {
 		{"pings", testPings},
 		{"client leaves", testClientLeaves},
 		{"pools", testPools},
+		{"blend a trained pool", testBlend},
 		{"twenty streams at once", testConcurrentStreams},
 		{"metrics and logs", testMetricsAndLogs},
 		{"the official openai client", testOpenAIClient},
