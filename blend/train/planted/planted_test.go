@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A small run must already order the methods: blended before all rivals.
+// A small run must already put the blended adapter before the four rivals.
 // docs/planted-tasks.md has the full size.
 func TestBlendedBeatsRivals(t *testing.T) {
 	o := Options{BaseSteps: 100, PoolSteps: 300, Tasks: 400, Users: 16, Tests: 25}
@@ -17,9 +17,10 @@ func TestBlendedBeatsRivals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rivals := map[string]bool{"no adapter": true, "one adapter trained on everything": true, "joint pool, uniform blend": true, "joint pool, nearest adapter": true}
 	for _, s := range scores {
 		t.Logf("%-36s loss %.3f accuracy %.2f", s.Method, s.Loss, s.Accuracy)
-		if s.Method != Blended && !strings.HasPrefix(s.Method, "cluster pool") && s.Loss <= scores[0].Loss {
+		if rivals[s.Method] && s.Loss <= scores[0].Loss {
 			t.Errorf("%s reaches %.3f, the blended adapter %.3f", s.Method, s.Loss, scores[0].Loss)
 		}
 	}
