@@ -13,7 +13,6 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 
 	"pastel/engine/gguf"
-	"pastel/wasm/bundle"
 	"pastel/web/build"
 )
 
@@ -24,14 +23,12 @@ var engineFiles = sync.OnceValues(func() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := scripts.AddModules(); err != nil {
+		return nil, err
+	}
 	files := map[string][]byte{}
 	for name, content := range scripts {
 		files["/"+name] = content
-	}
-	for _, name := range []string{bundle.Engine, bundle.KernelsSIMD128, bundle.KernelsRelaxed} {
-		if files["/"+name], err = bundle.Read(name); err != nil {
-			return nil, err
-		}
 	}
 	return files, nil
 })

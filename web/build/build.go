@@ -1,6 +1,8 @@
 package build
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -29,7 +31,7 @@ func Package(web string) (Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := files.addModules(); err != nil {
+	if err := files.AddModules(); err != nil {
 		return nil, err
 	}
 	return files, files.addFrom(web, "package.json", "README.md")
@@ -42,7 +44,7 @@ func Site(web string) (Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := files.addModules(); err != nil {
+	if err := files.AddModules(); err != nil {
 		return nil, err
 	}
 	if err := files.addFrom(filepath.Join(web, "page"), "index.html", "demo.css", "icon.svg"); err != nil {
@@ -113,16 +115,29 @@ func paths(web string, names []string) (all []string) {
 	return all
 }
 
-// addModules adds the WebAssembly modules that `make wasm kernels` built.
-func (f Files) addModules() error {
+// AddModules adds the WebAssembly modules that `make wasm kernels` built. The
+// engine is compressed: not every host compresses, and npm's limit counts bytes.
+func (f Files) AddModules() error {
 	for _, name := range []string{bundle.Engine, bundle.KernelsSIMD128, bundle.KernelsRelaxed} {
 		content, err := bundle.Read(name)
 		if err != nil {
 			return err
 		}
+		if name == bundle.Engine {
+			name, content = name+".gz", compressed(content)
+		}
 		f[name] = content
 	}
 	return nil
+}
+
+// compressed is content under gzip, the same bytes every time.
+func compressed(content []byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level exists
+	_, _ = w.Write(content)                               // into memory
+	_ = w.Close()
+	return b.Bytes()
 }
 
 func (f Files) addFrom(dir string, names ...string) error {

@@ -288,7 +288,7 @@ function urlsOf(options: CreateOptions): EngineOptions {
   const { engineUrl, helperUrl, kernelUrls, threads = 0 } = options;
   const absolute = (url: string | URL) => new URL(url, document.baseURI).href;
   return {
-    engineUrl: absolute(engineUrl ?? new URL("./engine.wasm", import.meta.url)),
+    engineUrl: absolute(engineUrl ?? new URL("./engine.wasm.gz", import.meta.url)),
     kernelUrls: {
       simd128: absolute(kernelUrls?.simd128 ?? new URL("./kernels-simd128.wasm", import.meta.url)),
       relaxed: absolute(kernelUrls?.relaxed ?? new URL("./kernels-relaxed.wasm", import.meta.url)),

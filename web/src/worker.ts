@@ -77,7 +77,14 @@ async function compile(url: string): Promise<WebAssembly.Module> {
   if (!response.ok) throw errorOf("ERR_NET", `engine: ${url}: HTTP ${response.status}`);
   const type = response.headers.get("content-type") ?? "";
   if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
+  return WebAssembly.compile(await unzipped(await response.arrayBuffer()));
+}
+
+/** The package ships the engine compressed, a sixth of its size, because not every host compresses. */
+async function unzipped(bytes: ArrayBuffer): Promise<ArrayBuffer> {
+  const [first, second] = new Uint8Array(bytes);
+  if (first !== 0x1f || second !== 0x8b) return bytes;
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
 let engine: Engine | undefined;
