@@ -35,8 +35,9 @@ const MaxGroup = 128
 // MaxHeadDim is the largest head that Attention takes, in values.
 const MaxHeadDim = 1024
 
-// ScratchBytes is each thread's scratch: scores, slots, state and an idle row.
-const ScratchBytes = 16 << 10
+// ScratchBytes is each thread's scratch: unpacked groups of a matrix of up to
+// MaxK columns, or the scores, slots and state of Attention.
+const ScratchBytes = MaxK * 9 / 2
 
 // ControlBytes is the size of the control block for up to threads threads.
 func ControlBytes(threads int) int { return ControlScratch + threads*ScratchBytes }

@@ -92,9 +92,12 @@ func (f Format) PackedBytes(rows, k int) int {
 	return (rows + GroupRows - 1) / GroupRows * f.GroupBytes(k)
 }
 
+// MaxK is the largest number of columns of a quantised matrix.
+const MaxK = 1 << 17
+
 // Fits reports whether a matrix of k columns can have this format.
 func (f Format) Fits(k int) bool {
-	return f != FormatNone && f < nFormats && k%formats[f].fileBlock == 0
+	return f != FormatNone && f < nFormats && k%formats[f].fileBlock == 0 && (k <= MaxK || !formats[f].quantised)
 }
 
 // Zero is what stored integers exceed the true ones by. q8Zero is the

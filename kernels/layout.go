@@ -1,15 +1,13 @@
 package kernels
 
-// TileWidths are the numbers of tokens that kernels handle together, widest
-// first. Six is the widest tile whose accumulators stay in registers.
-var TileWidths = [...]int{6, 4, 2, 1}
+// TileTokens is the number of tokens of a full tile: the most whose accumulators
+// stay in registers. The tokens that are left are tiles of one.
+const TileTokens = 6
 
 // TileWidth is the width of the tile that starts with left tokens still to go.
 func TileWidth(left int) int {
-	for _, w := range TileWidths {
-		if w <= left {
-			return w
-		}
+	if left >= TileTokens {
+		return TileTokens
 	}
 	return 1
 }

@@ -51,10 +51,4 @@ func groups(rows int) int { return (rows + GroupRows - 1) / GroupRows }
 func segments(n int) int  { return (n + SegmentFloats - 1) / SegmentFloats }
 
 // tiles is the number of tiles n tokens are cut into.
-func tiles(n int) (count int) {
-	for n > 0 {
-		n -= TileWidth(n)
-		count++
-	}
-	return count
-}
+func tiles(n int) int { return n/TileTokens + n%TileTokens }

@@ -130,7 +130,7 @@ type jobCall struct {
 
 // newJob starts a job with the product's binary.
 func (c *Chromium) newJob() *job {
-	j := &job{Control: Control, Arrived: kernels.ControlArrived, Fill: fillByte, Threads: c.threads, modules: map[*byte]int{}}
+	j := &job{Arrived: kernels.ControlArrived, Fill: fillByte, Threads: c.threads, modules: map[*byte]int{}}
 	j.module(c.bin)
 	return j
 }
@@ -165,7 +165,8 @@ func (j *job) span(mem *kernels.Memory, s Span) jobSpan {
 
 // do sends the job and returns the answer.
 func (c *Chromium) do(j *job) ([]byte, error) {
-	j.Pages = j.lastByte>>16 + 3
+	j.Control = uint32(j.lastByte+1<<17) &^ (1<<16 - 1) // behind the images
+	j.Pages = (int(j.Control)+kernels.ControlBytes(c.threads))>>16 + 2
 	head, err := json.Marshal(j)
 	if err != nil {
 		return nil, err

@@ -4,10 +4,6 @@ import (
 	"pastel/kernels"
 )
 
-// Control is the address of the control block in every executor: below the
-// first region a native Memory hands out.
-const Control = 1024
-
 // fillByte fills spans whose contents do not matter: about 1 as float16, 0.01 as
 // float32, 12 and 3 as nibbles.
 const fillByte = 0x3c

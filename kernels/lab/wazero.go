@@ -25,6 +25,7 @@ type Wazero struct {
 	ctx  context.Context
 	rt   wazero.Runtime
 	mem  api.Memory
+	ctrl uint32
 	mods map[*byte]api.Module // by first byte of the binary
 	help sync.WaitGroup
 	errs chan error
@@ -37,6 +38,7 @@ func NewWazero(threads int, pages uint32) (*Wazero, error) {
 	w := &Wazero{Threads: threads, ctx: context.Background(), mods: map[*byte]api.Module{}, errs: make(chan error, threads)}
 	cfg := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads).WithMemoryCapacityFromMax(true)
 	w.rt = wazero.NewRuntimeWithConfig(w.ctx, cfg)
+	w.ctrl = pages<<16 - uint32(kernels.ControlBytes(threads)+63)&^63 // behind what images use
 	env := &simd128.Module{Name: "env"}
 	env.Memory("memory", simd128.Pages{Min: pages, Max: 65536, Shared: true})
 	bin, err := env.Build()
@@ -67,7 +69,7 @@ func (w *Wazero) startHelpers() error {
 // await waits until n helpers have arrived.
 func (w *Wazero) await(n int) error {
 	for range 10000 {
-		if v, _ := w.mem.ReadUint32Le(Control + kernels.ControlArrived); int(v) == n {
+		if v, _ := w.mem.ReadUint32Le(w.ctrl + kernels.ControlArrived); int(v) == n {
 			return nil
 		}
 		time.Sleep(time.Millisecond)
@@ -84,7 +86,7 @@ func (w *Wazero) AddHelper(name string) error {
 	w.help.Add(1)
 	go func() {
 		defer w.help.Done()
-		_, err := mod.ExportedFunction("help").Call(w.ctx, Control)
+		_, err := mod.ExportedFunction("help").Call(w.ctx, uint64(w.ctrl))
 		w.errs <- err
 	}()
 	return nil
@@ -96,7 +98,7 @@ func (w *Wazero) Stop() error {
 	if err != nil {
 		return err
 	}
-	if _, err := mod.ExportedFunction("stop").Call(w.ctx, Control); err != nil {
+	if _, err := mod.ExportedFunction("stop").Call(w.ctx, uint64(w.ctrl)); err != nil {
 		return err
 	}
 	w.help.Wait()
@@ -150,7 +152,7 @@ func (w *Wazero) Call(bin []byte, a, b uint32) error {
 	if err != nil {
 		return err
 	}
-	_, err = mod.ExportedFunction("run").Call(w.ctx, Control, uint64(a), uint64(b))
+	_, err = mod.ExportedFunction("run").Call(w.ctx, uint64(w.ctrl), uint64(a), uint64(b))
 	return err
 }
 

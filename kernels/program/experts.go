@@ -101,21 +101,21 @@ func (b *builder) largest(f *simd128.Func, x, count simd128.I32) simd128.I32 {
 // expert it chose. The output pointer is set back so that group 0 of the expert
 // lands on row 0.
 func (b *builder) expertMatmul() *simd128.Func {
-	table := b.tileTable()
+	table := b.tables().single
 	f, r, start, end := b.unitsFunc("expert_matmul", kernels.ExpertMatmul{})
 	used, perSlot := r.i32("Used"), r.i32("PerSlot")
 	xBytes := b.tokenBytes(f, r)
 	dstBytes := r.i32("DstStride").ShlI(2).Let("dst_bytes")
 	groups := r.i32("ExpertRows").ShrUI(2).Let("groups")
-	slot := r.i32("Format").Mul(f.I32(int32(len(kernels.TileWidths)))).AddI(int32(len(kernels.TileWidths) - 1)).Let("slot")
+	format, w := r.i32("Format"), r.i32("W")
 	slots := r.i32("N").Mul(used).Let("slots")
 	x, dst, ids := r.i32("X"), r.i32("Dst"), r.i32("IDs")
 	i := f.I32Var("i")
 	f.For(i, f.I32(0), slots, 1, func() {
 		first := ids.Add(i.ShlI(2)).LoadI32(0).Mul(groups).Let("first")
 		row := simd128.Select(perSlot, i, i.DivU(used))
-		f.CallIndirect(table, tileSignature, slot, r.base, first.Add(start), first.Add(end),
-			x.Add(row.Mul(xBytes)), dst.Add(i.Mul(dstBytes)).Sub(first.ShlI(4)))
+		f.CallIndirect(table, tileSignature, format, r.base, first.Add(start), first.Add(end),
+			x.Add(row.Mul(xBytes)), dst.Add(i.Mul(dstBytes)).Sub(first.ShlI(4)), w)
 	})
 	return f
 }

@@ -5,27 +5,33 @@ import (
 	"pastel/simd128"
 )
 
-// embed gathers rows of a packed table. A row is one lane of its group, so a
-// word of it stands every 16 bytes.
+// embed gathers rows of a packed table: the row's group is unpacked into the
+// scratch, then one lane of it is read.
 func (b *builder) embed() *simd128.Func {
+	tables := b.tables()
 	f, r, start, end := b.unitsFunc("embed", kernels.Embed{})
 	dst, table, ids, k := r.i32("Dst"), r.i32("Table"), r.i32("IDs"), r.i32("K")
 	format, scale := r.i32("Format"), r.f32("Scale")
-	t := f.I32Var("t")
-	out, g, lane := f.I32Var("out"), f.I32Var("group"), f.I32Var("lane")
-	cases := make([]func(), 0)
-	for packed := range kernels.Formats() {
-		cases = append(cases, func() { b.gatherRow(f, r, packed, out, g, lane, k) })
-	}
+	scratch := simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")
+	packed, unpacked, kind := f.I32Var("packed"), f.I32Var("unpacked"), f.I32Var("kind")
+	f.Switch(format, b.sizeCases(f, k, packed, unpacked, kind), func() { f.Unreachable() })
+	t, g := f.I32Var("t"), f.I32Var("group")
 	f.For(t, start, end, 1, func() {
 		id := ids.Add(t.ShlI(2)).LoadI32(0).Let("id")
-		out.Set(dst.Add(t.Mul(k).ShlI(2)))
-		lane.Set(id.AndI(3))
-		g.Set(id.ShrUI(2))
-		f.Switch(format, offsetTable(f, cases, table, g, k), func() { f.Unreachable() })
+		out := at(f, dst, t.Mul(k))
+		lane := id.AndI(3).Let("lane")
+		g.Set(table.Add(id.ShrUI(2).Mul(packed)))
+		f.IfElse(kind.EqI(int32(floatKind)), func() {
+			b.gatherFloats(f, format, g, lane, out, k)
+		}, func() {
+			f.If(packed.Ne(unpacked), func() {
+				f.CallIndirect(tables.unpack, unpackSignature, format, g, scratch, k, f.I32(1))
+				g.Set(scratch)
+			})
+			b.gatherBytes(f, r, kind, g, lane, out, k)
+		})
 		f.If(scale.Ne(f.F32(1)), func() {
-			p := f.I32Var("p")
-			p.Set(dst.Add(t.Mul(k).ShlI(2)))
+			p := at(f, dst, t.Mul(k))
 			vectors(f, k, []simd128.I32{p}, func() {
 				p.StoreV128(0, p.LoadF32x4(0).Mul(scale.Splat()).AsV128(), 2)
 			}, func() { p.StoreF32(0, p.LoadF32(0).Mul(scale)) })
@@ -34,51 +40,21 @@ func (b *builder) embed() *simd128.Func {
 	return f
 }
 
-// offsetTable turns the group number in g into its address before each case.
-func offsetTable(f *simd128.Func, cases []func(), table, g, k simd128.I32) []func() {
-	placed := make([]func(), len(cases))
-	for i, gather := range cases {
-		packed := kernels.Format(i)
-		placed[i] = func() {
-			if packed == kernels.FormatNone {
-				f.Unreachable()
-				return
-			}
-			perBlock, columns := packed.GroupBytes(kernels.BlockK), int32(5)
-			if !packed.Quantised() {
-				perBlock, columns = packed.GroupBytes(1), 0
-			}
-			g.Set(table.Add(g.Mul(k.ShrUI(columns).Mul(f.I32(int32(perBlock))))))
-			gather()
-		}
-	}
-	return placed
-}
-
-// gatherRow dequantises one lane of the group at g into out.
-func (b *builder) gatherRow(f *simd128.Func, r *record, packed kernels.Format, out, g, lane, k simd128.I32) {
+// gatherFloats reads one lane of a group of float weights.
+func (b *builder) gatherFloats(f *simd128.Func, format, g, lane, out, k simd128.I32) {
 	stop := out.Add(k.ShlI(2)).Let("stop")
-	each := func(words int32, body func()) {
-		f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
-			body()
-			out.Set(out.AddI(4 * words))
-		})
-	}
-	switch packed {
-	case kernels.FormatNone:
-		f.Unreachable()
-	case kernels.F32:
-		g.Set(g.Add(lane.ShlI(2)))
-		each(1, func() { out.StoreF32(0, g.LoadF32(0)); g.Set(g.AddI(16)) })
-	case kernels.F16:
-		g.Set(g.Add(lane.ShlI(1)))
-		each(1, func() { out.StoreF32(0, half1(f, g, 0)); g.Set(g.AddI(8)) })
-	case kernels.BF16:
-		g.Set(g.Add(lane.ShlI(1)))
-		each(1, func() { out.StoreI32(0, g.Load16U(0).ShlI(16)); g.Set(g.AddI(8)) })
-	default:
-		b.gatherBlocks(f, r, blockFormats[packed], each, out, g, lane, k)
-	}
+	size := simd128.Select(format.EqI(int32(kernels.F32)), f.I32(4), f.I32(2)).Let("size")
+	g.Set(g.Add(lane.Mul(size)))
+	step := size.ShlI(2).Let("step")
+	f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
+		f.Switch(format.SubI(int32(kernels.F32)), []func(){
+			func() { out.StoreF32(0, g.LoadF32(0)) },
+			func() { out.StoreF32(0, half1(f, g, 0)) },
+			func() { out.StoreI32(0, g.Load16U(0).ShlI(16)) },
+		}, nil)
+		g.Set(g.Add(step))
+		out.Set(out.AddI(4))
+	})
 }
 
 // half1 widens one float16 value.
@@ -87,52 +63,29 @@ func half1(f *simd128.Func, p simd128.I32, offset int) simd128.F32 {
 	return v.ExtractLane(0)
 }
 
-// gatherBlocks dequantises the blocks of one lane.
-func (b *builder) gatherBlocks(f *simd128.Func, r *record, bf blockFormat, each func(int32, func()), out, g, lane, k simd128.I32) {
+// gatherBytes dequantises one lane of a group of bytes. A row is one lane of its
+// group, turned by its number (see kernels.Format).
+func (b *builder) gatherBytes(f *simd128.Func, r *record, kind, g, lane, out, k simd128.I32) {
 	nb := k.ShrUI(5).Let("nb")
-	p := blockPointers{qs: g, d: f.I32Var("d")}
-	p.d.Set(g.Add(nb.Mul(f.I32(int32(bf.qs)))))
-	if bf.qh > 0 {
-		p.qh = f.I32Var("qh")
-		p.qh.Set(p.d)
-		p.d.Set(p.d.Add(nb.Mul(f.I32(int32(bf.qh)))))
-	}
-	p.d.Set(p.d.Add(lane.ShlI(1)))
-	if bf.min {
-		p.m = f.I32Var("m")
-		p.m.Set(p.d.Add(nb.ShlI(3)))
-	}
+	d, m := f.I32Var("d"), f.F32x4Var("m4")
+	d.Set(g.Add(nb.ShlI(7)).Add(lane.ShlI(1)))
+	minPlane := nb.ShlI(3).Let("min_plane")
 	zero := r.i32("Zero").SplatI32x4().Let("zero")
-	unbias := func(w simd128.I32x4) simd128.I32x4 { return w.Sub(zero) }
-	if bf.signed { // bytes wrap: subtract in eight bits, then widen with the sign
-		unbias = func(w simd128.I32x4) simd128.I32x4 { return w.Sub(zero).ShlI(24).ShrSI(24) }
-	}
 	shuffle := f.V128Var("pick")
 	b.pickLane(f, shuffle, lane)
-	consts := newConstants(f)
-	var turned [4]simd128.I32 // byte offset of vector j's columns
-	for j := range turned {
-		turned[j] = lane.AddI(int32(j)).AndI(3).ShlI(4).Let("turned")
-	}
-	each(kernels.BlockK, func() {
-		d := half1(f, p.d, 0).Splat().Let("d4")
-		m := f.F32x4Var("m4")
-		m.Set(f.F32x4(0))
-		if bf.min {
-			m.Set(half1(f, p.m, 0).Splat())
+	stop := out.Add(k.ShlI(2)).Let("stop")
+	f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
+		d4 := half1(f, d, 0).Splat().Let("d4")
+		f.If(kind.EqI(int32(bytesMinKind)), func() { m.Set(half1(f, d.Add(minPlane), 0).Splat()) })
+		for j := range 8 {
+			word := g.LoadI8x16(16 * j).Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
+			w := word.Sub(zero).ShlI(24).ShrSI(24)                           // bytes wrap: the difference has eight bits
+			to := out.Add(lane.AddI(int32(j)).AndI(3).ShlI(4))
+			to.StoreV128(j/4*64, madd(w.ConvertS(), d4, m).AsV128(), 2)
 		}
-		bf.unpack(consts, p, func(j int, w simd128.I8x16) {
-			word := w.Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
-			out.Add(turned[j%4]).StoreV128(j/4*64, madd(unbias(word).ConvertS(), d, m).AsV128(), 2)
-		})
-		p.qs.Set(p.qs.AddI(int32(bf.qs)))
-		p.d.Set(p.d.AddI(8))
-		if bf.qh > 0 {
-			p.qh.Set(p.qh.AddI(int32(bf.qh)))
-		}
-		if bf.min {
-			p.m.Set(p.m.AddI(8))
-		}
+		g.Set(g.AddI(128))
+		d.Set(d.AddI(8))
+		out.Set(out.AddI(128))
 	})
 }
 

@@ -50,7 +50,7 @@ func module(fl Flavour) (*simd128.Module, error) {
 type builder struct {
 	m       *simd128.Module
 	scratch *simd128.Global // address of this thread's scratch
-	tiles   *simd128.Table  // tile functions, once emitted
+	matmuls *matmulTables   // tile functions, once emitted
 }
 
 // operation is a function working on units start..end of a record.

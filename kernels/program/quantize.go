@@ -16,12 +16,12 @@ func (b *builder) quantize() *simd128.Func {
 	nb := k.ShrUI(5).Let("nb")
 	subs := f.I32(32).DivU(r.i32("Sub")).Let("subs")
 	tokenBytes := actTokenBytes(nb, subs).Let("token_bytes")
-	t, tile, width, which := f.I32Var("t"), f.I32Var("tile"), f.I32Var("width"), f.I32Var("which")
+	t, tile, width := f.I32Var("t"), f.I32Var("tile"), f.I32Var("width")
 	u := f.I32Var("u")
 	narrow := r.i32("Narrow")
 	f.While(func() simd128.I32 { return t.LtS(n) }, func() {
-		b.pickWidth(f, n.Sub(t), width, which)
-		f.If(narrow, func() { width.Set(f.I32(1)) })
+		whole := n.Sub(t).GeSI(kernels.TileTokens).And(narrow.Eqz())
+		width.Set(simd128.Select(whole, f.I32(kernels.TileTokens), f.I32(1)))
 		f.If(tile.GeS(start).And(tile.LtS(end)), func() {
 			f.For(u, f.I32(0), width, 1, func() {
 				f.Call(token, r.base, x.Add(t.Add(u).Mul(xStride)), dst.Add(t.Mul(tokenBytes)), width, u, nb, subs)
