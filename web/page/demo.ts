@@ -151,7 +151,11 @@ async function showFacts(): Promise<void> {
   const { flavour, threads, singleThreadReason } = engine.state;
   const facts = [
     make("li", flavour === "relaxed" ? "relaxed SIMD" : "SIMD128"),
-    make("li", threads === 1 ? "1 thread" : `${threads} threads`, singleThreadReason ? { title: singleThreadReason } : {}),
+    make(
+      "li",
+      threads === 1 ? "1 thread" : `${threads} threads`,
+      singleThreadReason ? { title: singleThreadReason } : {},
+    ),
   ];
   if (engine.model) facts.push(make("li", `${megabytes(engine.model.weightBytes)} ${engine.model.format}`));
   const stats = await engine.stats().catch(() => undefined);
@@ -195,7 +199,11 @@ function choose(value: string): void {
 }
 
 function listen(): void {
-  const choices = [...offers.map((o) => [o.ref, o.label]), ["custom", "Address or owner/repo…"], ["file", "File on this device…"]];
+  const choices = [
+    ...offers.map((o) => [o.ref, o.label]),
+    ["custom", "Address or owner/repo…"],
+    ["file", "File on this device…"],
+  ];
   picker.replaceChildren(...choices.map(([value = "", label = ""]) => make("option", label, { value })));
   picker.onchange = () => choose(picker.value);
   custom.onsubmit = (event) => {

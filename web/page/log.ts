@@ -66,7 +66,10 @@ export class Log {
 
   /** The conversation so far, without the answer that is being written. */
   messages(): ChatMessage[] {
-    return this.#entries.slice(0, -1).filter((e) => e.text !== "").map((e) => ({ role: e.role, content: e.text }));
+    return this.#entries
+      .slice(0, -1)
+      .filter((e) => e.text !== "")
+      .map((e) => ({ role: e.role, content: e.text }));
   }
 
   clear(): void {

@@ -29,7 +29,11 @@ export const offers: Offer[] = [
     label: "Qwen2.5 0.5B Instruct, 430 MB",
     ref: "Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_0",
     hint: "A small model that answers questions in many languages.",
-    examples: ["What is the capital of France?", "Give me three ideas for dinner.", "Translate to German: good morning"],
+    examples: [
+      "What is the capital of France?",
+      "Give me three ideas for dinner.",
+      "Translate to German: good morning",
+    ],
     maxTokens: 500,
   },
 ];

@@ -27,7 +27,12 @@ declare const FILES: string[];
 const cacheName = `pastel-${BUILD}`;
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(cacheName).then((cache) => cache.addAll(FILES)).then(() => worker.skipWaiting()));
+  event.waitUntil(
+    caches
+      .open(cacheName)
+      .then((cache) => cache.addAll(FILES))
+      .then(() => worker.skipWaiting()),
+  );
 });
 
 worker.addEventListener("activate", (event) => {
@@ -36,7 +41,8 @@ worker.addEventListener("activate", (event) => {
 
 worker.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
-  if (event.request.method !== "GET" || url.origin !== worker.location.origin || event.request.headers.has("range")) return;
+  if (event.request.method !== "GET" || url.origin !== worker.location.origin || event.request.headers.has("range"))
+    return;
   event.respondWith(answer(event.request));
 });
 

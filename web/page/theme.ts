@@ -5,7 +5,10 @@ const key = "pastel-theme";
 
 /** Applies the stored theme and lets the button walk through the three. */
 export function startTheme(button: HTMLButtonElement): void {
-  let i = Math.max(0, themes.findIndex((t) => t === localStorage.getItem(key)));
+  let i = Math.max(
+    0,
+    themes.findIndex((t) => t === localStorage.getItem(key)),
+  );
   const apply = () => {
     const theme = themes[i]!;
     document.documentElement.dataset["theme"] = theme;

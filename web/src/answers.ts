@@ -42,7 +42,10 @@ export class ChatCompletions {
    * stops the generation.
    * Rejects with BadRequestError, UnsupportedError, ContextError, ClosedError, CrashError or the signal's reason.
    */
-  create(params: ChatCompletionParams & { stream: true }, options?: RequestOptions): Promise<AsyncIterableIterator<ChatCompletionChunk>>;
+  create(
+    params: ChatCompletionParams & { stream: true },
+    options?: RequestOptions,
+  ): Promise<AsyncIterableIterator<ChatCompletionChunk>>;
   create(params: ChatCompletionParams & { stream?: false | null }, options?: RequestOptions): Promise<ChatCompletion>;
   async create(
     params: ChatCompletionParams,
@@ -51,7 +54,9 @@ export class ChatCompletions {
     const ask = await this.#ask(params);
     const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: now(), model: modelName(this.#engine) };
     const logprobs = params.logprobs === true;
-    return params.stream ? this.#stream(ask, params, options, head, logprobs) : await this.#whole(ask, options, head, logprobs);
+    return params.stream
+      ? this.#stream(ask, params, options, head, logprobs)
+      : await this.#whole(ask, options, head, logprobs);
   }
 
   async #whole(ask: GenerateAsk, options: RequestOptions, head: Head, logprobs: boolean): Promise<ChatCompletion> {
@@ -65,7 +70,13 @@ export class ChatCompletions {
     return { ...head, object: "chat.completion", choices: [choice], usage: usageOf(done), ...whereAndWhen(done) };
   }
 
-  #stream(ask: GenerateAsk, params: ChatCompletionParams, options: RequestOptions, head: Head, logprobs: boolean): AsyncIterableIterator<ChatCompletionChunk> {
+  #stream(
+    ask: GenerateAsk,
+    params: ChatCompletionParams,
+    options: RequestOptions,
+    head: Head,
+    logprobs: boolean,
+  ): AsyncIterableIterator<ChatCompletionChunk> {
     const object = "chat.completion.chunk" as const;
     const piece = (delta: { role?: "assistant"; content?: string }, chunk?: Chunk): ChatCompletionChunk => ({
       ...head,
@@ -110,9 +121,15 @@ export class Completions {
   }
 
   /** Continues text. Streams and rejects like chat completions. */
-  create(params: CompletionParams & { stream: true }, options?: RequestOptions): Promise<AsyncIterableIterator<Completion>>;
+  create(
+    params: CompletionParams & { stream: true },
+    options?: RequestOptions,
+  ): Promise<AsyncIterableIterator<Completion>>;
   create(params: CompletionParams & { stream?: false | null }, options?: RequestOptions): Promise<Completion>;
-  async create(params: CompletionParams, options: RequestOptions = {}): Promise<Completion | AsyncIterableIterator<Completion>> {
+  async create(
+    params: CompletionParams,
+    options: RequestOptions = {},
+  ): Promise<Completion | AsyncIterableIterator<Completion>> {
     const ask = this.#ask(params);
     const head = { id: `cmpl-${crypto.randomUUID()}`, created: now(), model: modelName(this.#engine) };
     const piece = (text: string, finish_reason: FinishReason | null, chunks: Chunk[] | null): Completion => {
@@ -128,7 +145,8 @@ export class Completions {
       if (echo !== "") push(piece(echo, null, null));
       const done = await this.#engine.generate(ask, signal, (c) => push(piece(c.text, null, [c])));
       push({ ...piece(done.text, finishReason(done), null), ...whereAndWhen(done) });
-      if (params.stream_options?.include_usage) push({ ...head, object: "text_completion", choices: [], usage: usageOf(done) });
+      if (params.stream_options?.include_usage)
+        push({ ...head, object: "text_completion", choices: [], usage: usageOf(done) });
     }, options.signal);
   }
 
@@ -166,7 +184,12 @@ export class Embeddings {
       data.push({ object: "embedding", index, embedding: Array.from(sum, (v) => v / length) });
       nTokens += tokens;
     }
-    return { object: "list", model: modelName(this.#engine), data, usage: { prompt_tokens: nTokens, total_tokens: nTokens } };
+    return {
+      object: "list",
+      model: modelName(this.#engine),
+      data,
+      usage: { prompt_tokens: nTokens, total_tokens: nTokens },
+    };
   }
 }
 
@@ -243,7 +266,8 @@ function formatOf(format: ChatCompletionParams["response_format"]): string {
 function checkMessages(messages: unknown): void {
   if (!Array.isArray(messages) || messages.length === 0) throw bad("messages must be a non-empty array");
   for (const m of messages as { role?: unknown; content?: unknown }[]) {
-    if (typeof m?.role !== "string" || typeof m.content !== "string") throw bad("every message needs a role and a content of type string");
+    if (typeof m?.role !== "string" || typeof m.content !== "string")
+      throw bad("every message needs a role and a content of type string");
   }
 }
 

@@ -105,7 +105,9 @@ export class Engine {
    */
   static async create(options: CreateOptions = {}): Promise<Engine> {
     options.signal?.throwIfAborted();
-    const transport = new Transport(options.shared ? sharedPort(() => makeWorker(options)) : workerPort(makeWorker(options)));
+    const transport = new Transport(
+      options.shared ? sharedPort(() => makeWorker(options)) : workerPort(makeWorker(options)),
+    );
     const stop = () => transport.close();
     options.signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -191,7 +193,11 @@ export class Engine {
   }
 
   /** @internal Runs one generation when its turn comes. */
-  async generate(ask: GenerateAsk, signal: AbortSignal | null | undefined, onChunk: (c: MessageOf<"chunk">) => void): Promise<Generated> {
+  async generate(
+    ask: GenerateAsk,
+    signal: AbortSignal | null | undefined,
+    onChunk: (c: MessageOf<"chunk">) => void,
+  ): Promise<Generated> {
     const asked = performance.now();
     return await this.#inQueue(signal, async () => {
       const queuedMs = performance.now() - asked;
@@ -235,11 +241,18 @@ export class Engine {
     });
   }
 
-  async #call<T extends Parameters<Transport["request"]>[1]>(request: Extract<Parameters<Transport["request"]>[0], { type: "call" }>["request"], want: T): Promise<MessageOf<T>> {
+  async #call<T extends Parameters<Transport["request"]>[1]>(
+    request: Extract<Parameters<Transport["request"]>[0], { type: "call" }>["request"],
+    want: T,
+  ): Promise<MessageOf<T>> {
     return await this.#transport.request({ type: "call", request }, want);
   }
 
-  async #send<T extends "modelInfo" | "adapterInfo">(load: LoadRequest, want: T, options: LoadOptions): Promise<MessageOf<T>> {
+  async #send<T extends "modelInfo" | "adapterInfo">(
+    load: LoadRequest,
+    want: T,
+    options: LoadOptions,
+  ): Promise<MessageOf<T>> {
     const { signal, onProgress } = options;
     return await this.#transport.request({ type: "load", load }, want, signal, { onProgress });
   }

@@ -84,7 +84,9 @@ export class LanguageModelSession {
 
   /** Tokens that input would take, without the template's own. */
   async measureInputUsage(input: LanguageModelPrompt): Promise<number> {
-    const text = messagesOf(input).map((m) => m.content).join("\n");
+    const text = messagesOf(input)
+      .map((m) => m.content)
+      .join("\n");
     return (await this.#engine.tokenize(text)).length;
   }
 
@@ -102,7 +104,12 @@ export class LanguageModelSession {
   async *#answer(input: LanguageModelPrompt, options: LanguageModelPromptOptions): AsyncGenerator<string, void> {
     const signal = options.signal ? AbortSignal.any([options.signal, this.#destroyed.signal]) : this.#destroyed.signal;
     const asked = messagesOf(input);
-    const params = { temperature: this.temperature, top_k: this.topK, stream: true, stream_options: { include_usage: true } } as const;
+    const params = {
+      temperature: this.temperature,
+      top_k: this.topK,
+      stream: true,
+      stream_options: { include_usage: true },
+    } as const;
     const format = formatOf(options.responseConstraint);
     const messages = [...this.#history, ...asked];
     const chunks = await this.#engine.chat.completions.create({ ...params, ...format, messages }, { signal });
@@ -119,7 +126,8 @@ export class LanguageModelSession {
 
 function formatOf(schema: object | undefined) {
   if (schema === undefined) return {};
-  if (schema instanceof RegExp) throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "a RegExp as responseConstraint is not supported");
+  if (schema instanceof RegExp)
+    throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "a RegExp as responseConstraint is not supported");
   return { response_format: { type: "json_schema", json_schema: { schema } } } as const;
 }
 
@@ -148,11 +156,19 @@ export interface LanguageModelLike {
  *
  * All its sessions share one engine, made by the first create.
  */
-export function languageModel(model: ModelRef, engineOptions: Omit<CreateOptions, "model" | "signal"> = {}): LanguageModelLike {
+export function languageModel(
+  model: ModelRef,
+  engineOptions: Omit<CreateOptions, "model" | "signal"> = {},
+): LanguageModelLike {
   let engine: Promise<Engine> | undefined;
   return {
     availability: async () => (await availability(model, engineOptions)).availability,
-    params: async () => ({ defaultTopK: defaults.topK, maxTopK: 1000, defaultTemperature: defaults.temperature, maxTemperature: 2 }),
+    params: async () => ({
+      defaultTopK: defaults.topK,
+      maxTopK: 1000,
+      defaultTemperature: defaults.temperature,
+      maxTemperature: 2,
+    }),
     async create(options = {}) {
       options.signal?.throwIfAborted();
       const monitor = new EventTarget();

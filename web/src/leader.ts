@@ -99,7 +99,8 @@ export class Leader {
     this.#owners.delete(message.id);
     const { reply } = message;
     if (asked.type === "load" && reply.type !== "error") this.#loaded.set(keyOf(asked.load), message);
-    if (asked.type === "call" && asked.request.type === "unload") this.#loaded.forEach((_, k) => k.startsWith("adapter") && this.#loaded.delete(k));
+    if (asked.type === "call" && asked.request.type === "unload")
+      this.#loaded.forEach((_, k) => k.startsWith("adapter") && this.#loaded.delete(k));
     if (reply.type === "sessionInfo") this.#tabs.get(tab)?.add(reply.session);
   }
 

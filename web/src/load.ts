@@ -63,12 +63,7 @@ function report(s: Sending, progress: OnProgress): void {
 }
 
 /** Sends a file from where it stopped until its end, or until it is not taken. */
-async function sendFile(
-  module: EngineModule,
-  s: Sending,
-  signal: AbortSignal,
-  progress: OnProgress,
-): Promise<void> {
+async function sendFile(module: EngineModule, s: Sending, signal: AbortSignal, progress: OnProgress): Promise<void> {
   while (s.sent < s.source.size) {
     signal.throwIfAborted();
     const n = s.leftover.length || Math.min(pieceBytes, s.source.size - s.sent);

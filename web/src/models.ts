@@ -56,7 +56,10 @@ export interface Availability {
  * Tells whether ref can be used here, without downloading it. Asks the network only for the length of a file that is not
  * stored. Rejects only with the signal's reason.
  */
-export async function availability(ref: ModelRef, options: HubOptions & { signal?: AbortSignal } = {}): Promise<Availability> {
+export async function availability(
+  ref: ModelRef,
+  options: HubOptions & { signal?: AbortSignal } = {},
+): Promise<Availability> {
   const lacking = missingFeature();
   if (lacking) return { availability: "unavailable", reason: lacking };
   try {
@@ -71,14 +74,19 @@ export async function availability(ref: ModelRef, options: HubOptions & { signal
 /** The largest file that fits in 4 GB of wasm memory beside a kv cache. */
 const maxFileBytes = 3.75e9;
 
-async function inspect(store: Store, ref: ModelRef, options: HubOptions & { signal?: AbortSignal }): Promise<Availability> {
+async function inspect(
+  store: Store,
+  ref: ModelRef,
+  options: HubOptions & { signal?: AbortSignal },
+): Promise<Availability> {
   if (ref instanceof Blob) return sized(ref.size, { availability: "available", reason: "the file is at hand" });
   const source = await resolveModel(ref, options, document.baseURI, options.signal);
   const id = idOf(source);
   const { freeBytes } = await store.estimate();
   const m = await store.manifests.get(id);
   const stored = m && isWanted(m, source) ? m : undefined;
-  if (stored?.complete) return sized(stored.size, { availability: "available", reason: "stored on this device", needBytes: 0, freeBytes });
+  if (stored?.complete)
+    return sized(stored.size, { availability: "available", reason: "stored on this device", needBytes: 0, freeBytes });
   const size = stored?.size ?? source.size ?? (await lengthOf(source.url, options.signal));
   const needBytes = size === undefined ? undefined : size - (stored ? storedBytes(stored) : 0);
   const need = needBytes === undefined ? {} : { needBytes };
@@ -86,7 +94,12 @@ async function inspect(store: Store, ref: ModelRef, options: HubOptions & { sign
     return sized(size, { availability: "downloading", reason: "a tab is downloading it", ...need, freeBytes });
   }
   if (needBytes !== undefined && needBytes > freeBytes) {
-    return { availability: "unavailable", reason: `needs ${needBytes} bytes of storage, ${freeBytes} are free`, ...need, freeBytes };
+    return {
+      availability: "unavailable",
+      reason: `needs ${needBytes} bytes of storage, ${freeBytes} are free`,
+      ...need,
+      freeBytes,
+    };
   }
   const reason = stored ? "partly stored; the download will go on where it stopped" : "not stored yet";
   return sized(size, { availability: "downloadable", reason, ...need, freeBytes });
@@ -94,7 +107,8 @@ async function inspect(store: Store, ref: ModelRef, options: HubOptions & { sign
 
 function sized(size: number | undefined, a: Availability): Availability {
   if (size === undefined) return a;
-  if (size > maxFileBytes) return { ...a, availability: "unavailable", reason: `${size} bytes do not fit in a 4 GB memory` };
+  if (size > maxFileBytes)
+    return { ...a, availability: "unavailable", reason: `${size} bytes do not fit in a 4 GB memory` };
   return { ...a, estTokPerSec: bytesPerSecond() / size };
 }
 
@@ -116,7 +130,8 @@ const simdProbe = new Uint8Array([
 ]);
 
 function missingFeature(): string | undefined {
-  if (typeof WebAssembly === "undefined") return "this browser has no WebAssembly, or the page's CSP lacks 'wasm-unsafe-eval'";
+  if (typeof WebAssembly === "undefined")
+    return "this browser has no WebAssembly, or the page's CSP lacks 'wasm-unsafe-eval'";
   if (!WebAssembly.validate(simdProbe)) return "this browser has no WebAssembly SIMD";
   if (!globalThis.isSecureContext) return "the page is not secure (https or localhost)";
   if (typeof navigator.locks === "undefined") return "this browser has no Web Locks";

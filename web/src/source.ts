@@ -20,7 +20,12 @@ export async function openSource(source: Source, signal: AbortSignal, onProgress
   return openStored(await (store ??= Store.open()), source, signal, onProgress);
 }
 
-async function openStored(store: Store, source: UrlSource, signal: AbortSignal, onProgress: OnProgress): Promise<ByteSource> {
+async function openStored(
+  store: Store,
+  source: UrlSource,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<ByteSource> {
   const { kind: _, name, headers, ...known } = source;
   const manifest = await download(store, { ...known, file: name }, { signal, onProgress, headers });
   await store.save({ ...manifest, used: Date.now() }).catch(() => undefined); // only the order of a list depends on it

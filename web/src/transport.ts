@@ -48,7 +48,10 @@ export class Transport {
   /** Starts the engine and resolves with how it runs. */
   async start(ask: Extract<Ask, { type: "start" }>): Promise<EngineState> {
     const state = await this.#ask(ask, undefined, {});
-    if ("type" in state) throw state.type === "error" ? errorOf(state.code, state.message) : errorOf("ERR_INTERNAL", `engine: started with "${state.type}"`);
+    if ("type" in state)
+      throw state.type === "error"
+        ? errorOf(state.code, state.message)
+        : errorOf("ERR_INTERNAL", `engine: started with "${state.type}"`);
     return state;
   }
 

@@ -65,7 +65,9 @@ class Engine {
 }
 
 /** Compiles the fastest kernels this browser runs correctly. */
-async function compileKernels({ kernelUrls }: EngineOptions): Promise<{ kernels: WebAssembly.Module; flavour: Flavour }> {
+async function compileKernels({
+  kernelUrls,
+}: EngineOptions): Promise<{ kernels: WebAssembly.Module; flavour: Flavour }> {
   const flavour = detectFlavour();
   const kernels = await compile(kernelUrls[flavour]);
   if (await computesWith(kernels)) return { kernels, flavour };
@@ -184,5 +186,7 @@ function otherMessages(): Promise<void> {
 
 self.onmessage = (event: MessageEvent<ToWorker>) => {
   const { data } = event;
-  handle(data).catch((thrown: unknown) => post({ type: "reply", id: data.id, reply: { type: "error", ...wireOf(thrown) } }));
+  handle(data).catch((thrown: unknown) =>
+    post({ type: "reply", id: data.id, reply: { type: "error", ...wireOf(thrown) } }),
+  );
 };

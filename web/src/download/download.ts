@@ -5,7 +5,16 @@ import { BadRequestError, HashError, NetError } from "../errors.js";
 import { type Manifest, chunkBytes, chunkRange, newManifest, storedBytes } from "../storage/manifest.js";
 import { type Store, chunksLock } from "../storage/store.js";
 import { type OnProgress, ProgressCounter } from "./progress.js";
-import { ChangedError, type FileFacts, NoRangesError, type Remote, factsOf, fetchRange, openRange, retry } from "./range.js";
+import {
+  ChangedError,
+  type FileFacts,
+  NoRangesError,
+  type Remote,
+  factsOf,
+  fetchRange,
+  openRange,
+  retry,
+} from "./range.js";
 import type { Source } from "./resolve.js";
 import { verifyWhole } from "./verify.js";
 import { downloadWhole } from "./whole.js";
@@ -94,7 +103,15 @@ async function begin(store: Store, source: Source, options: DownloadOptions): Pr
   }
   const sha256 = source.sha256 ?? facts.sha256;
   const { file, url } = source;
-  const m = newManifest({ id: idOf(source), file, url, size, chunkBytes: source.chunkBytes ?? chunkBytes, etag: facts.etag, sha256 });
+  const m = newManifest({
+    id: idOf(source),
+    file,
+    url,
+    size,
+    chunkBytes: source.chunkBytes ?? chunkBytes,
+    etag: facts.etag,
+    sha256,
+  });
   if (source.chunks && source.chunks.length !== m.chunks.length) {
     const why = `${file}: ${source.chunks.length} chunk digests for ${m.chunks.length} chunks of ${m.chunkBytes} bytes`;
     throw new BadRequestError("ERR_BAD_REQUEST", why);

@@ -80,7 +80,9 @@ function absolute(url: string, base: string): string {
   try {
     return new URL(url, base).href;
   } catch (err) {
-    throw new BadRequestError("ERR_BAD_REQUEST", `model: "${url}" is neither a URL nor owner/repo:quant`, { cause: err });
+    throw new BadRequestError("ERR_BAD_REQUEST", `model: "${url}" is neither a URL nor owner/repo:quant`, {
+      cause: err,
+    });
   }
 }
 
@@ -111,7 +113,13 @@ async function resolveHub(ref: HubRef, host: string, token: string | undefined, 
   return { url, file: entry.path, size: entry.size, ...(entry.sha256 && { sha256: entry.sha256 }) };
 }
 
-async function listTree(host: string, repo: string, revision: string, token?: string, signal?: AbortSignal): Promise<TreeEntry[]> {
+async function listTree(
+  host: string,
+  repo: string,
+  revision: string,
+  token?: string,
+  signal?: AbortSignal,
+): Promise<TreeEntry[]> {
   const url = `${host}/api/models/${repo}/tree/${encodeURIComponent(revision)}?recursive=true`;
   const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
   let body: unknown;
@@ -147,12 +155,18 @@ function choose(tree: TreeEntry[], ref: HubRef): TreeEntry {
   for (const quant of quants) {
     const found = models.find((e) => hasQuant(e.path, quant));
     if (found && /-00001-of-\d{5}\.gguf$/.test(found.path)) {
-      throw new BadRequestError("ERR_BAD_REQUEST", `hub: ${ref.repo}: ${found.path} is split into parts; name an unsplit file`);
+      throw new BadRequestError(
+        "ERR_BAD_REQUEST",
+        `hub: ${ref.repo}: ${found.path} is split into parts; name an unsplit file`,
+      );
     }
     if (found) return found;
   }
   const names = models.map((e) => e.path).join(", ") || "no .gguf files";
-  throw new BadRequestError("ERR_BAD_REQUEST", `hub: ${ref.repo} has no file for ${quants.join(" or ")}; it has ${names}`);
+  throw new BadRequestError(
+    "ERR_BAD_REQUEST",
+    `hub: ${ref.repo} has no file for ${quants.join(" or ")}; it has ${names}`,
+  );
 }
 
 // "Q4_K" must not find Q4_K_M: the name ends at something that is no word character.

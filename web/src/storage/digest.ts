@@ -58,7 +58,7 @@ export class RunningSha256 {
   /** The digest in lower-case hex. The hasher is spent afterwards. */
   finish(): string {
     const nBits = this.#nBytes * 8;
-    const pad = new Uint8Array(((this.#nTail < 56 ? 56 : 120) - this.#nTail) + 8);
+    const pad = new Uint8Array((this.#nTail < 56 ? 56 : 120) - this.#nTail + 8);
     pad[0] = 0x80;
     const view = new DataView(pad.buffer);
     view.setUint32(pad.length - 8, Math.floor(nBits / 2 ** 32));

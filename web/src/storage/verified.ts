@@ -46,9 +46,11 @@ export class VerifiedFile implements ByteSource {
 
   async read(offset: number, dst: Uint8Array): Promise<void> {
     if (offset < 0 || offset + dst.length > this.size) {
-      throw new RangeError(`${this.file}: read ${offset}..${offset + dst.length} past end of file (${this.size} bytes)`);
+      throw new RangeError(
+        `${this.file}: read ${offset}..${offset + dst.length} past end of file (${this.size} bytes)`,
+      );
     }
-    for (let done = 0; done < dst.length; ) {
+    for (let done = 0; done < dst.length;) {
       const i = Math.floor((offset + done) / this.#m.chunkBytes);
       const [start, end] = chunkRange(this.#m, i);
       const from = offset + done - start;
@@ -74,7 +76,10 @@ export class VerifiedFile implements ByteSource {
     for (const [k, p] of this.#inFlight) {
       if (k >= i && k < i + nAhead) continue;
       this.#inFlight.delete(k);
-      void p.then((bytes) => this.#recycle(bytes), () => undefined);
+      void p.then(
+        (bytes) => this.#recycle(bytes),
+        () => undefined,
+      );
     }
   }
 
