@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const (
+	storiesF32 = "../../testdata/models/stories260K.gguf"
+	notAModel  = "../../testdata/models/SOURCE.md"
+)
+
+// runPastel runs a command line.
+func runPastel(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = dispatch(t.Context(), env{strings.NewReader(stdin), &out, &errs}, args)
+	return code, out.String(), errs.String()
+}
+
+// executorsOf is every way a command runs.
+var executorsOf = []string{"wasm", "reference"}
+
+func TestExitCodes(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"help", []string{"help"}, 0},
+		{"nothing", nil, 0},
+		{"unknown command", []string{"walk"}, 2},
+		{"unknown flag", []string{"run", storiesF32, "--walk"}, 2},
+		{"no model", []string{"run", "-p", "x"}, 2},
+		{"two models", []string{"inspect", storiesF32, storiesF32}, 2},
+		{"negative count", []string{"run", storiesF32, "-n", "-1"}, 2},
+		{"unknown executor", []string{"run", storiesF32, "--executor", "gpu"}, 2},
+		{"no tokens", []string{"logits", storiesF32}, 2},
+		{"token that is no number", []string{"logits", storiesF32, "--tokens", "1,x"}, 2},
+		{"missing file", []string{"inspect", "nowhere.gguf"}, 1},
+		{"not a model", []string{"inspect", notAModel}, 1},
+		{"not a model to run", []string{"run", notAModel, "-p", "x", "--executor", "reference"}, 1},
+		{"token outside the vocabulary", []string{"logits", storiesF32, "--tokens", "512", "--executor", "reference"}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := runPastel(t, "", tt.args...)
+			if code != tt.want {
+				t.Errorf("pastel %q exits with %d, want %d (%s)", tt.args, code, tt.want, stderr)
+			}
+			if tt.want != 0 && (stdout != "" || strings.Count(stderr, "\n") != 1) {
+				t.Errorf("pastel %q prints %q and %q, want one line of error", tt.args, stdout, stderr)
+			}
+		})
+	}
+}
+
+const story = ", there was a little girl named Lily. She loved to play outsid"
+
+func TestRun(t *testing.T) {
+	for _, executor := range executorsOf {
+		// The model stands between the flags: their order is free.
+		code, stdout, stderr := runPastel(t, "", "run", "--temp", "0", storiesF32, "-p", "Once upon a time", "-n", "20", "--executor", executor)
+		if code != 0 || stdout != story+"\n" || !strings.Contains(stderr, "tok/s") {
+			t.Errorf("%s: run exits with %d and prints %q, %q", executor, code, stdout, stderr)
+		}
+		code, stdout, _ = runPastel(t, "", "run", storiesF32, "-p", "Once upon a time", "-n", "20", "--temp", "0", "--json", "--executor", executor)
+		var result runResult
+		if err := json.Unmarshal([]byte(stdout), &result); err != nil || code != 0 {
+			t.Fatalf("%s: run --json exits with %d and prints %q: %v", executor, code, stdout, err)
+		}
+		if result.Text != story || len(result.Tokens) != 20 || result.PromptTokens != 5 || result.FinishReason != "length" || result.Timings.DecodeTokPS <= 0 {
+			t.Errorf("%s: run --json = %+v", executor, result)
+		}
+	}
+}
+
+func TestSeed(t *testing.T) {
+	run := func(seed string) string {
+		_, stdout, _ := runPastel(t, "", "run", storiesF32, "-p", "Once", "-n", "30", "--temp", "1.5", "--seed", seed, "--executor", "reference")
+		return stdout
+	}
+	if a, b := run("7"), run("7"); a != b {
+		t.Errorf("seed 7 gives %q and %q", a, b)
+	}
+	if a, b := run("7"), run("8"); a == b {
+		t.Errorf("seeds 7 and 8 both give %q", a)
+	}
+}
+
+func TestLogits(t *testing.T) {
+	for _, executor := range executorsOf {
+		_, stdout, stderr := runPastel(t, "", "logits", storiesF32, "--tokens", "1,403", "--executor", executor)
+		var last []float32
+		if err := json.Unmarshal([]byte(stdout), &last); err != nil || len(last) != 512 {
+			t.Fatalf("%s: logits: %d values, %v (%s)", executor, len(last), err, stderr)
+		}
+		_, stdout, _ = runPastel(t, "", "logits", "--all", "--tokens", "1,403", storiesF32, "--executor", executor)
+		var all [][]float32
+		if err := json.Unmarshal([]byte(stdout), &all); err != nil || len(all) != 2 {
+			t.Fatalf("%s: logits --all: %d rows, %v", executor, len(all), err)
+		}
+		// One pass over both tokens and two passes of one: the same up to rounding.
+		for i := range last {
+			if d := last[i] - all[1][i]; d > 1e-4 || d < -1e-4 {
+				t.Errorf("%s: logit %d: %v alone, %v with --all", executor, i, last[i], all[1][i])
+			}
+		}
+	}
+}
+
+// TestTokenizeInverse: detokenize undoes tokenize, special tokens or not.
+func TestTokenizeInverse(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		flags      []string
+		wantBOS    bool
+	}{
+		{"plain", "Once upon a time", nil, true},
+		{"without BOS", "Once upon a time", []string{"--no-bos"}, false},
+		{"not ASCII", "naïve 🙂\n\ttabs", nil, true},
+		{"looks special", "<s> is text", []string{"--no-special"}, true},
+		{"empty", "", nil, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append([]string{"tokenize", storiesF32, "--executor", "reference"}, tt.flags...)
+			_, ids, stderr := runPastel(t, tt.text, args...)
+			if hasBOS := strings.HasPrefix(ids, "[1,") || ids == "[1]\n"; hasBOS != tt.wantBOS {
+				t.Errorf("ids %q (%s), want BOS: %v", ids, stderr, tt.wantBOS)
+			}
+			_, text, _ := runPastel(t, ids, "detokenize", storiesF32, "--executor", "reference")
+			if text != tt.text {
+				t.Errorf("detokenize(tokenize(%q)) = %q", tt.text, text)
+			}
+		})
+	}
+}
+
+func TestInspect(t *testing.T) {
+	_, stdout, _ := runPastel(t, "", "inspect", storiesF32)
+	var got inspected
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Version != 3 || got.Metadata["general.architecture"] != "llama" || len(got.Tensors) == 0 || got.Tensors[0].Type != "F32" {
+		t.Errorf("inspect = version %d, architecture %v, %d tensors", got.Version, got.Metadata["general.architecture"], len(got.Tensors))
+	}
+}
+
+func TestAdapterFlag(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     adapterFlag
+	}{
+		{"no scale", "a.gguf", adapterFlag{"a.gguf", 1}},
+		{"scale", "a.gguf=0.5", adapterFlag{"a.gguf", 0.5}},
+		{"negative scale", "a.gguf=-1", adapterFlag{"a.gguf", -1}},
+		{"equals in the name", "x=y/a.gguf", adapterFlag{"x=y/a.gguf", 1}},
+		{"equals in the name and a scale", "x=y/a.gguf=2", adapterFlag{"x=y/a.gguf", 2}},
+	} {
+		var got adapterFlags
+		if err := got.Set(tt.in); err != nil || len(got) != 1 || got[0] != tt.want {
+			t.Errorf("%s: Set(%q) = %v, %v, want %v", tt.name, tt.in, got, err, tt.want)
+		}
+	}
+}
