@@ -51,6 +51,11 @@ web: build ## build the npm package (web/dist) and the demo site (build/site); n
 	cd web && npm ci --no-audit --no-fund
 	$(GO) run ./web/build/webbuild
 
+.PHONY: worker
+worker: ## build the edge server for Cloudflare Workers into build/worker
+	$(GO) run ./worker/cloudflare/build build/worker
+	@printf 'app.wasm: %d bytes, %d under gzip\n' $$(wc -c < build/worker/app.wasm) $$(gzip -9 -c build/worker/app.wasm | wc -c)
+
 .PHONY: test
 test: build chromium firefox ## run all tests, in Go, under wazero, in Chromium and in Firefox
 	$(GO) test -timeout 15m ./...

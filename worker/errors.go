@@ -30,6 +30,7 @@ var kinds = map[fault.Code]struct {
 	kind   string
 }{
 	fault.BadRequest: {http.StatusBadRequest, "invalid_request_error"},
+	fault.Context:    {http.StatusBadRequest, "invalid_request_error"},
 	CodeAuth:         {http.StatusUnauthorized, "authentication_error"},
 	CodeForbidden:    {http.StatusForbidden, "permission_error"},
 	CodeNotFound:     {http.StatusNotFound, "invalid_request_error"},

@@ -14,7 +14,7 @@ import (
 type Key struct {
 	Name    string    `json:"name"`              // appears in logs and counters
 	SHA256  string    `json:"sha256"`            // of the token, hexadecimal
-	Expires time.Time `json:"expires,omitempty"` // zero: never. Pages get short-lived tokens.
+	Expires time.Time `json:"expires,omitzero"` // zero: never. Pages get short-lived tokens.
 	Tokens  int64     `json:"tokens,omitempty"`  // daily budget; 0: the server's
 }
 

@@ -35,6 +35,8 @@ var commands = []command{
 	{"inspect", "FILE.gguf", "print a file's metadata and tensors", inspectCommand},
 	{"bench", "MODEL.gguf", "measure loading, prefill, decode and memory", benchCommand},
 	{"pool", "VERB ...", "train, build, inspect or blend adapter pools", poolCommand},
+	{"serve", "--model BIG.gguf", "serve a larger model, adapter pools and blends over HTTP", serveCommand},
+	{"offload", "calibrate FILE.jsonl", "choose routing thresholds for a server budget or an accuracy", offloadCommand},
 }
 
 func main() {
