@@ -12,7 +12,7 @@ import (
 // A small run must already put the blended adapter before the four rivals.
 // docs/planted-tasks.md has the full size.
 func TestBlendedBeatsRivals(t *testing.T) {
-	o := Options{BaseSteps: 100, PoolSteps: 300, Tasks: 400, Users: 16, Tests: 25}
+	o := Options{BaseSteps: 100, PoolSteps: 250, Tasks: 300, Users: 12, Tests: 25}
 	scores, err := Run(context.Background(), 1, o)
 	if err != nil {
 		t.Fatal(err)
