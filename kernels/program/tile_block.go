@@ -11,19 +11,20 @@ type blockFormat struct {
 	qh     int  // bytes of the plane of high bits per block, 0: none
 	signed bool // stored bytes are signed in the baseline
 	min    bool // a plane of minimums follows the scales
-	// unpack calls step for each of the eight vectors of a block, in order.
-	unpack func(c *constants, p blockPointers, step func(j int, w simd128.I8x16))
+	// vector unpacks vector j of the eight of a block. It loads what it needs: V8
+	// sees that two vectors come from the same bytes.
+	vector func(c *constants, p blockPointers, j int) simd128.I8x16
 }
 
 // blockPointers are the planes of the current block.
 type blockPointers struct{ qs, qh, d, m simd128.I32 }
 
 var blockFormats = map[kernels.Format]blockFormat{
-	kernels.Q8_0: {qs: 128, signed: true, unpack: unpackBytes},
-	kernels.Q4_0: {qs: 64, unpack: unpackNibbles},
-	kernels.Q4_1: {qs: 64, min: true, unpack: unpackNibbles},
-	kernels.Q5_0: {qs: 64, qh: 16, unpack: unpackFives},
-	kernels.Q5_1: {qs: 64, qh: 16, min: true, unpack: unpackFives},
+	kernels.Q8_0: {qs: 128, signed: true, vector: byteVector},
+	kernels.Q4_0: {qs: 64, vector: nibbleVector},
+	kernels.Q4_1: {qs: 64, min: true, vector: nibbleVector},
+	kernels.Q5_0: {qs: 64, qh: 16, vector: fiveVector},
+	kernels.Q5_1: {qs: 64, qh: 16, min: true, vector: fiveVector},
 }
 
 // groupBytes is the size of a packed group of k columns.
@@ -64,34 +65,30 @@ func (bf *blockFormat) advance(p blockPointers) {
 	}
 }
 
-func unpackBytes(_ *constants, p blockPointers, step func(j int, w simd128.I8x16)) {
-	for j := range 8 {
-		step(j, p.qs.LoadI8x16(16*j))
+// blockOrder is the order in which tiles take the vectors: the two of a nibble
+// plane's bytes one after the other.
+var blockOrder = [8]int{0, 4, 1, 5, 2, 6, 3, 7}
+
+func byteVector(_ *constants, p blockPointers, j int) simd128.I8x16 { return p.qs.LoadI8x16(16 * j) }
+
+func nibbleVector(c *constants, p blockPointers, j int) simd128.I8x16 {
+	b := p.qs.LoadI8x16(j % 4 * 16)
+	if j >= 4 {
+		b = b.AsI16x8().ShrUI(4).AsI8x16()
 	}
+	return b.And(c.low)
 }
 
-func unpackNibbles(c *constants, p blockPointers, step func(j int, w simd128.I8x16)) {
-	for v := range 4 {
-		step(v, p.qs.LoadI8x16(16*v).And(c.low))
+// fiveVector adds bit j of every high byte, moved to place 16.
+func fiveVector(c *constants, p blockPointers, j int) simd128.I8x16 {
+	high := p.qh.LoadI8x16(0)
+	switch {
+	case j < 4:
+		high = high.AsI16x8().ShlI(int32(4 - j)).AsI8x16()
+	case j > 4:
+		high = high.AsI16x8().ShrUI(int32(j - 4)).AsI8x16()
 	}
-	for v := range 4 {
-		step(v+4, p.qs.LoadI8x16(16*v).AsI16x8().ShrUI(4).AsI8x16().And(c.low))
-	}
-}
-
-// unpackFives adds bit j of every high byte, moved to place 16, to vector j.
-func unpackFives(c *constants, p blockPointers, step func(j int, w simd128.I8x16)) {
-	high := p.qh.LoadI8x16(0).Let("high")
-	fifth := func(j int) simd128.I8x16 {
-		switch {
-		case j < 4:
-			return high.AsI16x8().ShlI(int32(4 - j)).AsI8x16().And(c.sixteen)
-		case j > 4:
-			return high.AsI16x8().ShrUI(int32(j - 4)).AsI8x16().And(c.sixteen)
-		}
-		return high.And(c.sixteen)
-	}
-	unpackNibbles(c, p, func(j int, w simd128.I8x16) { step(j, w.Or(fifth(j))) })
+	return nibbleVector(c, p, j).Or(high.And(c.sixteen))
 }
 
 // constants are vectors that kernels keep in locals: V8 makes a vector constant
@@ -143,9 +140,7 @@ func (b *builder) blockTile(name string, bf blockFormat, width int, partial *sim
 		}
 		end := p[0].d.Add(nb.ShlI(3)).Let("end")
 		f.While(func() simd128.I32 { return p[0].d.LtU(end) }, func() {
-			for g := range p {
-				t.block(bf, g, p[g], acc[g], x, xd, xs)
-			}
+			t.block(bf, p, acc, x, xd, xs)
 			for g := range p {
 				bf.advance(p[g])
 			}
@@ -156,8 +151,9 @@ func (b *builder) blockTile(name string, bf blockFormat, width int, partial *sim
 	})
 }
 
-// block adds one block: eight dot products per token, then scale and minimum.
-func (t *tileFunc) block(bf blockFormat, g int, p blockPointers, acc []accumulator, x, xd, xs simd128.I32) {
+// block adds one block: eight dot products per group and token, then scale and
+// minimum. The groups take turns, so that a token's bytes are loaded once.
+func (t *tileFunc) block(bf blockFormat, p []blockPointers, acc [][]accumulator, x, xd, xs simd128.I32) {
 	c := t.constants
 	start := func(u int) func() simd128.I32x4 {
 		return func() simd128.I32x4 {
@@ -167,26 +163,32 @@ func (t *tileFunc) block(bf blockFormat, g int, p blockPointers, acc []accumulat
 			return xs.Load32Splat(4 * u).AsI32x4()
 		}
 	}
-	for u := range acc {
-		acc[u].reset(start(u))
-	}
-	bf.unpack(c, p, func(j int, w simd128.I8x16) {
-		ready := prepare(w, bf.signed)
-		for u := range acc {
-			acc[u].add(j, ready, loadActs(x, kernels.ActBlockBytes*u+j/4*32+j%4*4))
+	for g := range p {
+		for u := range acc[g] {
+			acc[g][u].reset(start(u))
 		}
-	})
-	d := c.half4(p.d, 0).Let("d4")
-	var m simd128.F32x4
-	if bf.min {
-		m = c.half4(p.m, 0).Let("m4")
 	}
-	for u := range acc {
-		y := t.results[g][u]
-		scale := d.Mul(xd.Load32Splat(4 * u).AsF32x4())
-		y.Set(madd(acc[u].total(start(u), c.start), scale, y))
+	for _, j := range blockOrder {
+		for g := range p {
+			ready := prepare(bf.vector(c, p[g], j), bf.signed)
+			for u := range acc[g] {
+				acc[g][u].add(j, ready, loadActs(x, kernels.ActBlockBytes*u+j/4*32+j%4*4))
+			}
+		}
+	}
+	for g := range p {
+		d := c.half4(p[g].d, 0).Let("d4")
+		var m simd128.F32x4
 		if bf.min {
-			y.Set(madd(m, xs.Load32Splat(4*u).AsF32x4(), y))
+			m = c.half4(p[g].m, 0).Let("m4")
+		}
+		for u := range acc[g] {
+			y := t.results[g][u]
+			scale := d.Mul(xd.Load32Splat(4 * u).AsF32x4())
+			y.Set(madd(acc[g][u].total(start(u), c.start), scale, y))
+			if bf.min {
+				y.Set(madd(m, xs.Load32Splat(4*u).AsF32x4(), y))
+			}
 		}
 	}
 }

@@ -26,7 +26,9 @@ func (b *builder) unpackBlocks(format kernels.Format) *simd128.Func {
 		src.Set(src.Add(bytes))
 		scales := p.d.Let("scales")
 		f.While(func() simd128.I32 { return p.d.LtU(scales.Add(nb.ShlI(3))) }, func() {
-			bf.unpack(c, p, func(j int, w simd128.I8x16) { dst.StoreV128(16*j, w.AsV128()) })
+			for _, j := range blockOrder {
+				dst.StoreV128(16*j, bf.vector(c, p, j).AsV128())
+			}
 			bf.advance(p)
 			dst.Set(dst.AddI(128))
 		})
