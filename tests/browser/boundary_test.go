@@ -20,7 +20,7 @@ import (
 func boundarySite(t *testing.T, isolated bool) *site {
 	t.Helper()
 	const web = "../../web/"
-	files, err := build.Scripts(api.FormatESModule, nil, web+"test/boundary.page.ts", web+"src/worker.ts", web+"src/helper.ts")
+	files, err := build.Scripts(api.FormatESModule, nil, web+"test/boundary.page.ts", web+"src/worker.ts")
 	if err != nil {
 		t.Fatal(err)
 	}

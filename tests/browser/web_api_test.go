@@ -19,7 +19,7 @@ import (
 // engineFiles are the scripts and modules of a page that runs the engine.
 var engineFiles = sync.OnceValues(func() (map[string][]byte, error) {
 	const web = "../../web/"
-	scripts, err := build.Scripts(api.FormatESModule, nil, web+"test/api.page.ts", web+"src/worker.ts", web+"src/helper.ts")
+	scripts, err := build.Scripts(api.FormatESModule, nil, web+"test/api.page.ts", web+"src/worker.ts")
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 type Files map[string][]byte
 
 // entries are the scripts of the package; the page's script bundles the first.
-var entries = []string{"src/index.ts", "src/worker.ts", "src/helper.ts"}
+var entries = []string{"src/index.ts", "src/worker.ts"}
 
 // Package builds what the npm package ships, but for the declarations that the
 // TypeScript compiler makes. web is the path of the folder web.

@@ -33,7 +33,6 @@ export interface CreateOptions extends HubOptions {
   signal?: AbortSignal;
   /** Where the files are, if not beside this module. Same origin as the page. */
   workerUrl?: string | URL;
-  helperUrl?: string | URL;
   engineUrl?: string | URL;
   kernelUrls?: { simd128: string | URL; relaxed: string | URL };
 }
@@ -298,7 +297,7 @@ function makeWorker(options: CreateOptions): Worker {
 }
 
 function urlsOf(options: CreateOptions): EngineOptions {
-  const { engineUrl, helperUrl, kernelUrls, threads = 0 } = options;
+  const { engineUrl, kernelUrls, threads = 0 } = options;
   const absolute = (url: string | URL) => new URL(url, document.baseURI).href;
   return {
     engineUrl: absolute(engineUrl ?? new URL("./engine.wasm.gz", import.meta.url)),
@@ -306,7 +305,6 @@ function urlsOf(options: CreateOptions): EngineOptions {
       simd128: absolute(kernelUrls?.simd128 ?? new URL("./kernels-simd128.wasm", import.meta.url)),
       relaxed: absolute(kernelUrls?.relaxed ?? new URL("./kernels-relaxed.wasm", import.meta.url)),
     },
-    helperUrl: absolute(helperUrl ?? new URL("./helper.js", import.meta.url)),
     threads,
   };
 }

@@ -52,6 +52,5 @@ export function planThreads(options: EngineOptions): ThreadPlan {
   if (!globalThis.crossOriginIsolated) {
     return { threads: 1, singleThreadReason: "the page is not cross-origin isolated (COOP and COEP headers)" };
   }
-  if (options.helperUrl === undefined) return { threads: 1, singleThreadReason: "no helper worker was given" };
   return { threads: wanted };
 }

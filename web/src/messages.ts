@@ -13,9 +13,7 @@ export interface EngineOptions {
   readonly engineUrl: string;
   /** URLs of the kernels, by flavour; relaxed is taken where the browser has relaxed SIMD. */
   readonly kernelUrls: { readonly simd128: string; readonly relaxed: string };
-  /** URL of the helper worker; without it, or without cross-origin isolation, there is one thread. */
-  readonly helperUrl?: string;
-  /** Threads in all. 0 is one for each core the browser reports, at most 8. */
+  /** Threads in all; one without cross-origin isolation. 0 is one for each core the browser reports, at most 8. */
   readonly threads: number;
 }
 

@@ -19,11 +19,8 @@ import {
 } from "./offload/route.js";
 import { type ServerOptions, type ServerStats, ask } from "./offload/server.js";
 
-export {
-  type Consent,
-  ConsentLedger,
-  type ConsentStorage,
-} from "./offload/consent.js";
+export { type Consent, ConsentLedger, type ConsentStorage } from "./offload/consent.js";
+export { type AnsweringEngine, type DeviceOptions, engineDevice } from "./offload/device.js";
 export * from "./offload/route.js";
 export { EventParser, events } from "./offload/sse.js";
 export { type ServerOptions, type ServerStats, ask } from "./offload/server.js";
@@ -33,10 +30,7 @@ export interface Device {
   /** Signals known before any decode (scope). */
   before?(messages: readonly Turn[], signal: AbortSignal): Promise<Signals>;
   /** Streams an answer; signals come as they become known, the final ones with the last piece. Leaving the loop stops it. */
-  answer(
-    messages: readonly Turn[],
-    signal: AbortSignal,
-  ): AsyncIterable<{ text: string; signals?: Signals }>;
+  answer(messages: readonly Turn[], signal: AbortSignal): AsyncIterable<{ text: string; signals?: Signals }>;
 }
 
 /** Shown with every message. */
@@ -67,11 +61,7 @@ export interface HybridOptions {
   policy: Policy;
   consent?: ConsentLedger;
   /** Asked in mode "ask" for each query that should be sent. */
-  confirm?: (
-    host: string,
-    reason: Reason,
-    signal: AbortSignal,
-  ) => boolean | Promise<boolean>;
+  confirm?: (host: string, reason: Reason, signal: AbortSignal) => boolean | Promise<boolean>;
   /** Limits of the cost model; speeds, and the tokens served since the page opened, are measured here. */
   cost?: Cost;
   /** Milliseconds since the epoch. */
@@ -114,10 +104,7 @@ export class Hybrid {
   }
 
   /** The device's draft, given up for the server's answer when a stage says so. */
-  async *#fromDevice(
-    run: Run,
-    signal: AbortSignal,
-  ): AsyncGenerator<HybridEvent, void, undefined> {
+  async *#fromDevice(run: Run, signal: AbortSignal): AsyncGenerator<HybridEvent, void, undefined> {
     const began = performance.now();
     let pieces = 0;
     let early = false;
@@ -130,22 +117,10 @@ export class Hybrid {
       yield { type: "text", text: piece.text, label: run.label("device") };
       if (early || run.closed || run.signals.early === undefined) continue;
       early = true;
-      if (
-        (await this.#routes(run, "early", signal)) &&
-        (yield* this.#fromServer(run, signal))
-      )
-        return;
+      if ((await this.#routes(run, "early", signal)) && (yield* this.#fromServer(run, signal))) return;
     }
-    this.#measure(
-      "device_tokens_per_sec",
-      (1000 * pieces) / (performance.now() - began),
-    );
-    if (
-      !run.closed &&
-      (await this.#routes(run, "answer", signal)) &&
-      (yield* this.#fromServer(run, signal))
-    )
-      return;
+    this.#measure("device_tokens_per_sec", (1000 * pieces) / (performance.now() - began));
+    if (!run.closed && (await this.#routes(run, "answer", signal)) && (yield* this.#fromServer(run, signal))) return;
     yield { type: "done", text: run.draft, label: run.label("device") };
   }
 
@@ -160,12 +135,7 @@ export class Hybrid {
     };
     let d = decide(this.policy, at, run.signals, run.tie, env);
     if (d.where === "ask") {
-      const yes =
-        (await this.#o.confirm?.(
-          serverHost(this.#o.server.url),
-          d.reason,
-          signal,
-        )) ?? false;
+      const yes = (await this.#o.confirm?.(serverHost(this.#o.server.url), d.reason, signal)) ?? false;
       signal.throwIfAborted();
       d = yes
         ? decide(this.policy, at, run.signals, run.tie, {
@@ -178,31 +148,21 @@ export class Hybrid {
     run.decision = d;
     run.closed ||= d.fallback === true;
     if (d.blocked !== undefined && this.policy.mode === "server") {
-      throw new ConsentError(
-        d.blocked,
-        `offload: no consent to send to ${serverHost(this.#o.server.url)}`,
-      );
+      throw new ConsentError(d.blocked, `offload: no consent to send to ${serverHost(this.#o.server.url)}`);
     }
-    if (d.where !== "server" || this.breaker.allow(now))
-      return d.where === "server";
+    if (d.where !== "server" || this.breaker.allow(now)) return d.where === "server";
     run.keep("breaker-open");
     return false;
   }
 
   /** The server's answer. Returns false when it failed: then the device's draft stands, or begins. */
-  async *#fromServer(
-    run: Run,
-    signal: AbortSignal,
-  ): AsyncGenerator<HybridEvent, boolean, undefined> {
+  async *#fromServer(run: Run, signal: AbortSignal): AsyncGenerator<HybridEvent, boolean, undefined> {
     const where = `server:${serverHost(this.#o.server.url)}` as const;
     const sent = minimise(run.messages, this.consent.check(this.#o.server.url));
     let text = "";
     try {
-      for await (const piece of ask(this.#o.server, sent, signal, (took) =>
-        this.#served(took),
-      )) {
-        if (text === "" && run.draft !== "")
-          yield { type: "replace", draft: run.draft, label: run.label(where) };
+      for await (const piece of ask(this.#o.server, sent, signal, (took) => this.#served(took))) {
+        if (text === "" && run.draft !== "") yield { type: "replace", draft: run.draft, label: run.label(where) };
         text += piece;
         yield { type: "text", text: piece, label: run.label(where) };
       }
@@ -223,25 +183,18 @@ export class Hybrid {
   /** A server's answer cut in the middle is withdrawn visibly; a draft that stood before comes back. */
   *#withdrawn(run: Run, text: string): Generator<HybridEvent, void, undefined> {
     yield { type: "replace", draft: text, label: run.label("device") };
-    if (run.draft !== "")
-      yield { type: "text", text: run.draft, label: run.label("device") };
+    if (run.draft !== "") yield { type: "text", text: run.draft, label: run.label("device") };
   }
 
   #served(took: ServerStats): void {
     this.breaker.success();
     this.#measure("round_trip_ms", took.firstMs);
-    this.#measure(
-      "server_tokens_per_sec",
-      (1000 * took.tokens) / Math.max(1, took.totalMs - took.firstMs),
-    );
+    this.#measure("server_tokens_per_sec", (1000 * took.tokens) / Math.max(1, took.totalMs - took.firstMs));
     this.cost.tokens_served = (this.cost.tokens_served ?? 0) + took.tokens;
   }
 
   /** A running mean that forgets: the last five measurements carry 83%. */
-  #measure(
-    name: "device_tokens_per_sec" | "server_tokens_per_sec" | "round_trip_ms",
-    x: number,
-  ): void {
+  #measure(name: "device_tokens_per_sec" | "server_tokens_per_sec" | "round_trip_ms", x: number): void {
     if (!(x > 0 && x < Infinity)) return;
     const before = this.cost[name] ?? 0;
     this.cost[name] = before > 0 ? before + 0.3 * (x - before) : x;
@@ -261,9 +214,7 @@ class Run {
 
   constructor(messages: readonly Turn[]) {
     this.messages = messages;
-    this.tie = tieBreak(
-      messages.findLast((m) => m.role === "user")?.content ?? "",
-    );
+    this.tie = tieBreak(messages.findLast((m) => m.role === "user")?.content ?? "");
   }
 
   /** Keeps the query on the device from now on. */
@@ -279,9 +230,7 @@ class Run {
       reason: this.decision.reason,
       signals: this.signals,
       fallback: this.decision.fallback === true,
-      ...(this.decision.blocked === undefined
-        ? {}
-        : { blocked: this.decision.blocked }),
+      ...(this.decision.blocked === undefined ? {} : { blocked: this.decision.blocked }),
       ...(this.#error === undefined ? {} : { error: this.#error }),
     };
   }

@@ -27,15 +27,10 @@ export class Helpers {
    *
    * @throws Error when one cannot start; none is left running then.
    */
-  static async start(
-    module: EngineModule,
-    kernels: WebAssembly.Module,
-    helperUrl: string | undefined,
-    threads: number,
-  ): Promise<Helpers> {
-    if (threads < 2 || helperUrl === undefined) return new Helpers([]);
+  static async start(module: EngineModule, kernels: WebAssembly.Module, threads: number): Promise<Helpers> {
+    if (threads < 2) return new Helpers([]);
     const start: HelperStart = { kernels, memory: module.memory, control: module.control(threads) };
-    const workers = Array.from({ length: threads - 1 }, () => new Worker(helperUrl, { type: "module" }));
+    const workers = Array.from({ length: threads - 1 }, () => new Worker(self.location.href, { type: "module" }));
     const helpers = new Helpers(workers);
     try {
       await Promise.all(workers.map((worker) => ready(worker, start)));

@@ -1,7 +1,7 @@
 /**
  * The engine worker: a module worker that owns one engine, loads models into it and
  * runs requests, giving way to other messages between two steps so that cancelling
- * works. Its messages are in messages.ts.
+ * works. Its messages are in messages.ts. The same script is also the helper (helper.ts).
  *
  * It must not know where bytes come from beyond ByteSource, nor what text means.
  */
@@ -11,9 +11,10 @@ import { errorOf, messageOf, wireOf } from "./errors.js";
 import { computesWith, detectFlavour, type Flavour, planThreads, type ThreadPlan } from "./flavour.js";
 import type { EngineOptions, EngineState, FromWorker, LoadRequest, Source, ToWorker } from "./messages.js";
 import { type Compiled, EngineModule } from "./module.js";
+import { help, isHelperStart } from "./helper.js";
 import type { MessageOf, Reply } from "./protocol.js";
 import { openSource } from "./source.js";
-import { Helpers } from "./threads.js";
+import { Helpers, type HelperStart } from "./threads.js";
 import { loadInto } from "./load.js";
 
 /** Everything that lives as long as the worker. */
@@ -50,7 +51,7 @@ class Engine {
   private async startHelpers(module: EngineModule): Promise<void> {
     const { kernels } = this.compiled;
     try {
-      this.helpers = await Helpers.start(module, kernels, this.options.helperUrl, this.plan.threads);
+      this.helpers = await Helpers.start(module, kernels, this.plan.threads);
     } catch (thrown) {
       this.helpers = undefined;
       this.plan = { threads: 1, singleThreadReason: messageOf(thrown) };
@@ -184,8 +185,9 @@ function otherMessages(): Promise<void> {
   });
 }
 
-self.onmessage = (event: MessageEvent<ToWorker>) => {
+self.onmessage = (event: MessageEvent<ToWorker | HelperStart>) => {
   const { data } = event;
+  if (isHelperStart(data)) return void help(data);
   handle(data).catch((thrown: unknown) =>
     post({ type: "reply", id: data.id, reply: { type: "error", ...wireOf(thrown) } }),
   );

@@ -8,7 +8,11 @@ import { decode, encode, type Message } from "../src/protocol.js";
 function plain(value: unknown): unknown {
   if (value instanceof Float32Array || Array.isArray(value)) return Array.from(value, plain);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, plain(v)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([k, v]) => [k, plain(v)]),
+  );
 }
 
 /** Compares the golden's bytes with its description, both ways; returns what differs. */
@@ -24,8 +28,10 @@ async function golden(): Promise<string[]> {
     const got = JSON.stringify(plain(decode(part)));
     const described = JSON.stringify(plain(message));
     if (got !== described) wrong.push(`decode: ${got}, want ${described}`);
-    if (String(encode(message)) !== String(part)) wrong.push(`encode of ${described}: ${encode(message)}, want ${part}`);
-    for (let cut = 0; cut < n; cut++) if (!refuses(part.subarray(0, cut))) wrong.push(`${described} cut to ${cut} bytes is decoded`);
+    if (String(encode(message)) !== String(part))
+      wrong.push(`encode of ${described}: ${encode(message)}, want ${part}`);
+    for (let cut = 0; cut < n; cut++)
+      if (!refuses(part.subarray(0, cut))) wrong.push(`${described} cut to ${cut} bytes is decoded`);
   }
   if (at !== bytes.length) wrong.push(`${bytes.length - at} bytes after the last message`);
   return wrong;
@@ -67,7 +73,6 @@ async function start(threads: number): Promise<unknown> {
     options: {
       engineUrl: url("engine.wasm"),
       kernelUrls: { simd128: url("kernels-simd128.wasm"), relaxed: url("kernels-relaxed.wasm") },
-      helperUrl: url("helper.js"),
       threads,
     },
   });

@@ -39,10 +39,7 @@ export class ConsentLedger {
   /** Records consent for the host of a server URL, replacing what was agreed for it before. Throws BadRequestError. */
   grant(url: string, extent: Extent, notice: string, nowMs = Date.now()): void {
     const host = serverHost(url);
-    this.#write([
-      ...this.#revoked(host, nowMs),
-      { host, extent, notice, granted_ms: nowMs },
-    ]);
+    this.#write([...this.#revoked(host, nowMs), { host, extent, notice, granted_ms: nowMs }]);
   }
 
   /** Ends consent for the host of a server URL from now on. */
@@ -54,11 +51,7 @@ export class ConsentLedger {
   check(url: string): Extent {
     const host = serverHost(url);
     const found = this.records().find((c) => c.host === host && !c.revoked_ms);
-    if (found === undefined)
-      throw new ConsentError(
-        "ERR_CONSENT",
-        `offload: no consent to send to ${host}`,
-      );
+    if (found === undefined) throw new ConsentError("ERR_CONSENT", `offload: no consent to send to ${host}`);
     return found.extent;
   }
 
@@ -69,11 +62,7 @@ export class ConsentLedger {
   }
 
   #revoked(host: string, nowMs: number): Consent[] {
-    return this.records().map((c) =>
-      c.host === host && !c.revoked_ms
-        ? { ...c, revoked_ms: Math.max(nowMs, 1) }
-        : c,
-    );
+    return this.records().map((c) => (c.host === host && !c.revoked_ms ? { ...c, revoked_ms: Math.max(nowMs, 1) } : c));
   }
 
   #write(records: Consent[]): void {
@@ -84,8 +73,5 @@ export class ConsentLedger {
 function isConsent(v: unknown): v is Consent {
   if (typeof v !== "object" || v === null) return false;
   const c = v as Record<string, unknown>;
-  return (
-    typeof c["host"] === "string" &&
-    (c["extent"] === "last-turn" || c["extent"] === "conversation")
-  );
+  return typeof c["host"] === "string" && (c["extent"] === "last-turn" || c["extent"] === "conversation");
 }
