@@ -148,14 +148,15 @@ func parseWeights(list string) ([]float64, error) {
 }
 
 func sampleWeights(p *pool.Pool, model, samples string) ([]float64, error) {
-	b, err := openBase(model)
+	b, err := openPlacer(model)
 	if err != nil {
 		return nil, err
 	}
+	defer b.close()
 	if err := p.CheckBase(b.digest, b.shapes); err != nil {
 		return nil, err
 	}
-	points, err := b.embedLines(samples, p.Embedding)
+	points, err := b.placeLines(samples, p.Embedding)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"pastel/blend/digest"
-	"pastel/blend/pool"
 	"pastel/blend/train"
 	"pastel/engine/gguf"
 	"pastel/engine/tokenizer"
@@ -41,8 +40,6 @@ func openBase(path string) (*poolBase, error) {
 	return &poolBase{Model: m, name: strings.TrimSuffix(filepath.Base(path), ".gguf"), digest: digest.Hex(data), tok: tok}, nil
 }
 
-func (b *poolBase) shapes(target string) (out, in int, ok bool) { return b.Shapes(target) }
-
 // encode returns the tokens of plain text without special tokens, which is what
 // is embedded.
 func (b *poolBase) encode(text string) []int {
@@ -51,18 +48,4 @@ func (b *poolBase) encode(text string) []int {
 		ids = append(ids, int(id))
 	}
 	return ids
-}
-
-// embedLines embeds every line of a file that is not empty.
-func (b *poolBase) embedLines(path string, recipe pool.Embedding) (points [][]float32, err error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if ids := b.encode(strings.TrimSpace(line)); len(ids) > 0 {
-			points = append(points, b.Query(ids, train.Recipe{Layer: recipe.Layer, Last: recipe.Pooling == "last"}))
-		}
-	}
-	return points, nil
 }

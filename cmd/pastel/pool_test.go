@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"pastel/blend/gguflora"
 	"pastel/blend/pool"
+	"pastel/blend/train"
 )
 
 const (
@@ -65,9 +67,9 @@ func TestPoolTrainAndBuild(t *testing.T) {
 	if err := os.WriteFile(data, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	train := []string{"pool", "train", poolModel, "--data", data, "--adapters", "2", "--rank", "2", "--steps", "3", "--batch", "2", "--targets", "attn_q,attn_v", "--mode", "cluster", "--tau", "0.3"}
+	command := []string{"pool", "train", poolModel, "--data", data, "--adapters", "2", "--rank", "2", "--steps", "3", "--batch", "2", "--targets", "attn_q,attn_v", "--mode", "cluster", "--tau", "0.3"}
 	for _, out := range []string{first, second} {
-		if text, code := pastel(t, append(train, "--out", out)...); code != 0 {
+		if text, code := pastel(t, append(command, "--out", out)...); code != 0 {
 			t.Fatalf("exit %d: %s", code, text)
 		}
 	}
@@ -127,6 +129,31 @@ func TestPoolRefuses(t *testing.T) {
 		out, code := pastel(t, append([]string{"pool"}, tt.args...)...)
 		if code != tt.code || !strings.Contains(out, tt.says) {
 			t.Errorf("%s: exit %d, %q, want %d with %q", tt.name, code, out, tt.code, tt.says)
+		}
+	}
+}
+
+// The engine and the trainer, which share no code, embed texts alike. Both are
+// sums of n products in float32 and float64, so they differ by about n·2⁻²⁴.
+func TestPlacerMatchesTrainer(t *testing.T) {
+	e, err := openPlacer(poolModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	b, err := openBase(poolModel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"freeze my account", "x", "How many calories are in a banana? \u00fc"} {
+		got, err := e.place(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range b.Query(b.encode(text), train.Recipe{}) {
+			if d := math.Abs(float64(got[i] - want)); d > 1e-4 {
+				t.Fatalf("%q: value %d is %v, want %v", text, i, got[i], want)
+			}
 		}
 	}
 }

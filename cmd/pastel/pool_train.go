@@ -80,7 +80,7 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	space := map[train.Mode]blend.Space{train.Joint: blend.FactorSpace, train.Cluster: blend.DeltaSpace}[spec.Mode]
-	ps := f.spec(b, space, spec.Recipe, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
+	ps := f.spec(pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, space, spec.Recipe, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
 	ps.Examples = fit.Examples
 	if err := b.writePEFT(filepath.Join(f.out, "peft"), fit.Adapters); err != nil {
 		return err
@@ -92,13 +92,13 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 	return writePool(e, f.out, files)
 }
 
-func (f *poolFlags) spec(b *poolBase, space blend.Space, r train.Recipe, provenance map[string]string) pool.Spec {
+func (f *poolFlags) spec(base pool.Base, space blend.Space, r train.Recipe, provenance map[string]string) pool.Spec {
 	pooling := "mean"
 	if r.Last {
 		pooling = "last"
 	}
 	return pool.Spec{Name: f.name, Licence: f.licence, Provenance: provenance, Space: space, Weighting: f.weighting,
-		Base: pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, Embedding: pool.Embedding{Layer: r.Layer, Pooling: pooling}}
+		Base: base, Embedding: pool.Embedding{Layer: r.Layer, Pooling: pooling}}
 }
 
 // readTexts tokenizes a data file. The start and end tokens are the model's own;
@@ -246,10 +246,11 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	b, err := openBase(positional[0])
+	b, err := openPlacer(positional[0])
 	if err != nil {
 		return err
 	}
+	defer b.close()
 	var adapters []*blend.Adapter
 	var groups [][][]float32
 	for _, i := range imports {
@@ -263,7 +264,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	spec := f.spec(b, blend.DeltaSpace, train.Recipe{}, map[string]string{"adapters": f.source, "command": "pastel pool build " + strings.Join(args, " ")})
+	spec := f.spec(pool.Base{Arch: b.base.Arch, Name: b.name, Digest: b.digest}, blend.DeltaSpace, train.Recipe{}, map[string]string{"adapters": f.source, "command": "pastel pool build " + strings.Join(args, " ")})
 	for _, g := range groups {
 		spec.Examples = append(spec.Examples, len(g))
 	}
@@ -274,7 +275,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	return writePool(e, f.out, files)
 }
 
-func (b *poolBase) importAdapter(dir, samples string) (*blend.Adapter, [][]float32, error) {
+func (b *placer) importAdapter(dir, samples string) (*blend.Adapter, [][]float32, error) {
 	config, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
 	if err != nil {
 		return nil, nil, err
@@ -283,14 +284,14 @@ func (b *poolBase) importAdapter(dir, samples string) (*blend.Adapter, [][]float
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := peft.Read(filepath.Base(dir), config, weights, b.peftBase())
+	a, err := peft.Read(filepath.Base(dir), config, weights, b.base)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := a.Check(b.shapes); err != nil {
 		return nil, nil, err
 	}
-	points, err := b.embedLines(samples, pool.Embedding{Pooling: "mean"})
+	points, err := b.placeLines(samples, pool.Embedding{Pooling: "mean"})
 	return a, points, err
 }
 
