@@ -59,6 +59,8 @@ var (
 // Errors: fault.LoRAMismatch for a module that has no two-dimensional tensor of
 // its own in GGUF.
 func target(module string) (string, error) {
+	// The text half of a model that also sees: model.language_model.layers.
+	module = strings.Replace(module, "language_model.", "", 1)
 	for _, f := range families {
 		if name, ok := f.target(module); ok {
 			return name + ".weight", nil
@@ -72,8 +74,11 @@ func (f *family) target(module string) (string, bool) {
 		return name, true
 	}
 	rest, ok := strings.CutPrefix(module, f.layers)
-	if !ok {
-		return "", false
+	if !ok { // adapters of a model without its head lack the first part
+		_, short, _ := strings.Cut(f.layers, ".")
+		if rest, ok = strings.CutPrefix(module, short); !ok {
+			return "", false
+		}
 	}
 	layer, suffix, ok := strings.Cut(rest, ".")
 	if n, err := strconv.ParseUint(layer, 10, 16); !ok || err != nil || strconv.FormatUint(n, 10) != layer {
