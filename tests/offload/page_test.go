@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -17,15 +19,15 @@ import (
 	"pastel/tests/browser/chrome"
 )
 
-// bundle builds web/src/offload.ts and the page's script around it.
-func bundle(t testing.TB) []byte {
+// bundleEntry builds a TypeScript entry point with what it imports.
+func bundleEntry(t testing.TB, entry string) []byte {
 	t.Helper()
-	page, err := filepath.Abs("page.ts")
+	path, err := filepath.Abs(entry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	result := api.Build(api.BuildOptions{
-		EntryPoints: []string{page}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022, Write: false,
+		EntryPoints: []string{path}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022, Write: false,
 	})
 	if len(result.Errors) > 0 {
 		t.Fatalf("esbuild: %v", result.Errors)
@@ -40,21 +42,28 @@ type page struct {
 	origin string
 }
 
-// openPage starts Chromium on a page served on loopback.
-func openPage(t testing.TB) *page {
+// openPage starts Chromium on the page of page.ts.
+func openPage(t testing.TB) *page { return openPageOf(t, bundleEntry(t, "page.ts"), nil) }
+
+// openPageOf starts Chromium on a page served on loopback: a script, and files by
+// path.
+func openPageOf(t testing.TB, script []byte, files map[string][]byte) *page {
 	t.Helper()
-	script := bundle(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/":
+		if r.URL.Path == "/" {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			io.WriteString(w, `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`)
-		case "/page.js":
-			w.Header().Set("Content-Type", "text/javascript")
-			w.Write(script)
-		default:
-			http.NotFound(w, r)
+			return
 		}
+		data, ok := files[r.URL.Path]
+		if r.URL.Path == "/page.js" {
+			data, ok = script, true
+		}
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, r.URL.Path, time.Time{}, bytes.NewReader(data))
 	}))
 	t.Cleanup(server.Close)
 	p := &page{t, chrome.Start(t), server.URL}

@@ -48,3 +48,28 @@ export {
   type StoredModel,
 } from "./models.js";
 export type * from "./openai.js";
+export {
+  type AnsweringEngine,
+  Breaker,
+  type Consent,
+  ConsentLedger,
+  type ConsentStorage,
+  type Cost,
+  type Decision,
+  decide,
+  type Device,
+  type DeviceOptions,
+  engineDevice,
+  type Extent,
+  Hybrid,
+  type HybridEvent,
+  type HybridOptions,
+  type Label,
+  type Mode,
+  type Policy,
+  type Reason,
+  type ServerOptions,
+  type Signals,
+  type Threshold,
+  type Turn,
+} from "./offload.js";

@@ -103,18 +103,11 @@ export interface Decision {
 }
 
 /** Decides where a query goes at a stage. A signal that is not known routes nothing. */
-export function decide(
-  policy: Policy,
-  at: Stage,
-  signals: Signals,
-  tie: number,
-  env: Env,
-): Decision {
+export function decide(policy: Policy, at: Stage, signals: Signals, tie: number, env: Env): Decision {
   const [send, why] = wants(policy, at, signals, tie, env.cost ?? {});
   if (!send) return { where: "device", reason: why };
   const held = heldBy(env);
-  if (held !== undefined)
-    return { where: "device", reason: held, fallback: true };
+  if (held !== undefined) return { where: "device", reason: held, fallback: true };
   if (policy.mode === "ask" && !env.asked) return { where: "ask", reason: why };
   if (!env.consent)
     return {
@@ -126,35 +119,19 @@ export function decide(
   return { where: "server", reason: why };
 }
 
-function wants(
-  policy: Policy,
-  at: Stage,
-  s: Signals,
-  tie: number,
-  cost: Cost,
-): [boolean, Reason] {
+function wants(policy: Policy, at: Stage, s: Signals, tie: number, cost: Cost): [boolean, Reason] {
   if (policy.mode === "server") return [true, "mode-server"];
-  if (policy.mode !== "hybrid" && policy.mode !== "ask")
-    return [false, "mode-local"];
+  if (policy.mode !== "hybrid" && policy.mode !== "ask") return [false, "mode-local"];
   if (at === "prompt") {
     if (below(policy.scope, s.scope, tie)) return [true, "out-of-scope"];
     return deviceTooSlow(cost) ? [true, "device-slow"] : [false, "in-scope"];
   }
   if (policy.pre_route) return [false, "in-scope"];
-  if (at === "early")
-    return below(policy.early, s.early, tie)
-      ? [true, "unsure-early"]
-      : [false, "in-scope"];
-  return below(policy.confidence, s.max_prob ?? s.geo_mean, tie)
-    ? [true, "unsure"]
-    : [false, "confident"];
+  if (at === "early") return below(policy.early, s.early, tie) ? [true, "unsure-early"] : [false, "in-scope"];
+  return below(policy.confidence, s.max_prob ?? s.geo_mean, tie) ? [true, "unsure"] : [false, "confident"];
 }
 
-function below(
-  t: Threshold | undefined,
-  score: number | undefined,
-  tie: number,
-): boolean {
+function below(t: Threshold | undefined, score: number | undefined, tie: number): boolean {
   if (!t?.on || score === undefined || Number.isNaN(score)) return false;
   return score === t.score ? tie < t.tie : score < t.score;
 }
@@ -163,40 +140,28 @@ function heldBy(env: Env): Reason | undefined {
   if (!env.online) return "offline";
   if (!env.closed) return "breaker-open";
   const c = env.cost ?? {};
-  if (
-    (c.token_budget ?? 0) > 0 &&
-    (c.tokens_served ?? 0) + (c.answer_tokens ?? 0) > (c.token_budget ?? 0)
-  )
+  if ((c.token_budget ?? 0) > 0 && (c.tokens_served ?? 0) + (c.answer_tokens ?? 0) > (c.token_budget ?? 0))
     return "budget-spent";
-  if ((c.max_server_ms ?? 0) > 0 && serverMs(c) > (c.max_server_ms ?? 0))
-    return "server-slow";
+  if ((c.max_server_ms ?? 0) > 0 && serverMs(c) > (c.max_server_ms ?? 0)) return "server-slow";
   return undefined;
 }
 
 function deviceTooSlow(c: Cost): boolean {
   const speed = c.device_tokens_per_sec ?? 0;
   const here = speed > 0 ? (1000 * (c.answer_tokens ?? 0)) / speed : 0;
-  return (
-    (c.max_device_ms ?? 0) > 0 &&
-    here > (c.max_device_ms ?? 0) &&
-    serverMs(c) < here
-  );
+  return (c.max_device_ms ?? 0) > 0 && here > (c.max_device_ms ?? 0) && serverMs(c) < here;
 }
 
 function serverMs(c: Cost): number {
   const speed = c.server_tokens_per_sec ?? 0;
-  return (
-    (c.round_trip_ms ?? 0) +
-    (speed > 0 ? (1000 * (c.answer_tokens ?? 0)) / speed : 0)
-  );
+  return (c.round_trip_ms ?? 0) + (speed > 0 ? (1000 * (c.answer_tokens ?? 0)) / speed : 0);
 }
 
 /** Spreads queries of equal score over [0, 1): the same text always falls on the same side of a threshold. */
 export function tieBreak(text: string): number {
   const u64 = (x: bigint): bigint => BigInt.asUintN(64, x);
   let h = 14695981039346656037n;
-  for (const byte of new TextEncoder().encode(text))
-    h = u64((h ^ BigInt(byte)) * 1099511628211n);
+  for (const byte of new TextEncoder().encode(text)) h = u64((h ^ BigInt(byte)) * 1099511628211n);
   h = u64((h ^ (h >> 30n)) * 0xbf58476d1ce4e5b9n);
   h = u64((h ^ (h >> 27n)) * 0x94d049bb133111ebn);
   return Number((h ^ (h >> 31n)) >> 11n) / 2 ** 53;
@@ -208,27 +173,19 @@ export function tieBreak(text: string): number {
  */
 export function serverHost(url: string): string {
   const bad = (why: string): never => {
-    throw new BadRequestError(
-      "ERR_BAD_REQUEST",
-      `offload: server URL ${JSON.stringify(url.slice(0, 120))} ${why}`,
-    );
+    throw new BadRequestError("ERR_BAD_REQUEST", `offload: server URL ${JSON.stringify(url.slice(0, 120))} ${why}`);
   };
   const parts = /^(https?):\/\/([^/?#]*)/i.exec(url);
   if (parts === null) return bad("is neither https:// nor http://");
   const scheme = (parts[1] ?? "").toLowerCase();
-  const host = /^([a-z0-9._-]+|\[[a-f0-9:.]+\])(?::([0-9]{1,5}))?$/.exec(
-    (parts[2] ?? "").toLowerCase(),
-  );
+  const host = /^([a-z0-9._-]+|\[[a-f0-9:.]+\])(?::([0-9]{1,5}))?$/.exec((parts[2] ?? "").toLowerCase());
   if (host === null) return bad("has no valid host and port");
   const name = host[1] ?? "";
   const port = host[2] === undefined ? undefined : Number(host[2]);
-  if (port !== undefined && port > 65535)
-    return bad("has no valid host and port");
+  if (port !== undefined && port > 65535) return bad("has no valid host and port");
   if (scheme === "http" && !["localhost", "127.0.0.1", "[::1]"].includes(name))
     return bad("is plain http and not on loopback");
-  return port === undefined || port === (scheme === "https" ? 443 : 80)
-    ? name
-    : `${name}:${port}`;
+  return port === undefined || port === (scheme === "https" ? 443 : 80) ? name : `${name}:${port}`;
 }
 
 /** How much of a conversation may be sent. */
@@ -241,16 +198,10 @@ export interface Turn {
 }
 
 /** The messages that may be sent: the last user turn alone unless all were allowed. Throws without a user turn. */
-export function minimise<T extends Turn>(
-  messages: readonly T[],
-  extent: Extent,
-): readonly T[] {
+export function minimise<T extends Turn>(messages: readonly T[], extent: Extent): readonly T[] {
   const last = messages.findLast((m) => m.role === "user");
   if (last === undefined)
-    throw new BadRequestError(
-      "ERR_BAD_REQUEST",
-      `offload: no user turn among ${messages.length} messages`,
-    );
+    throw new BadRequestError("ERR_BAD_REQUEST", `offload: no user turn among ${messages.length} messages`);
   return extent === "conversation" ? messages : [last];
 }
 
@@ -262,9 +213,7 @@ export class Breaker {
   #hasProbe = false;
 
   /** Failures in a row that open it, how long it opens first, and the longest. */
-  constructor(
-    readonly limits = { failures: 3, openMs: 5_000, maxOpenMs: 300_000 },
-  ) {}
+  constructor(readonly limits = { failures: 3, openMs: 5_000, maxOpenMs: 300_000 }) {}
 
   state(nowMs: number): "closed" | "open" | "half-open" {
     if (this.#openMs === 0) return "closed";
@@ -287,10 +236,8 @@ export class Breaker {
 
   failure(nowMs: number): void {
     this.#failed++;
-    if (this.#hasProbe)
-      this.#open(nowMs, Math.min(2 * this.#openMs, this.limits.maxOpenMs));
-    else if (this.#openMs === 0 && this.#failed >= this.limits.failures)
-      this.#open(nowMs, this.limits.openMs);
+    if (this.#hasProbe) this.#open(nowMs, Math.min(2 * this.#openMs, this.limits.maxOpenMs));
+    else if (this.#openMs === 0 && this.#failed >= this.limits.failures) this.#open(nowMs, this.limits.openMs);
   }
 
   /** A call the user stopped says nothing about the server: a probe is handed back. */

@@ -52,10 +52,7 @@ export async function* ask(
       }
       const piece = parsePiece(data);
       tokens = piece.tokens ?? tokens;
-      wait.restart(
-        server.idleMs ?? 20_000,
-        "stopped in the middle of its answer",
-      );
+      wait.restart(server.idleMs ?? 20_000, "stopped in the middle of its answer");
       if (piece.text === "") continue;
       if (firstMs === 0) firstMs = performance.now() - began;
       yield piece.text;
@@ -65,8 +62,7 @@ export async function* ask(
   } finally {
     wait.end();
   }
-  if (!finished)
-    throw new NetError("ERR_NET", "offload: the server cut its answer");
+  if (!finished) throw new NetError("ERR_NET", "offload: the server cut its answer");
   served?.({ firstMs, totalMs: performance.now() - began, tokens });
 }
 
@@ -87,19 +83,16 @@ async function send(
     stream_options: { include_usage: true },
     ...(server.maxTokens === undefined ? {} : { max_tokens: server.maxTokens }),
   };
-  const response = await fetch(
-    `${server.url.replace(/\/$/, "")}/chat/completions`,
-    {
-      method: "POST",
-      headers,
-      body: JSON.stringify(body),
-      signal,
-      credentials: "omit",
-      referrerPolicy: "no-referrer",
-      redirect: "error",
-      cache: "no-store",
-    },
-  );
+  const response = await fetch(`${server.url.replace(/\/$/, "")}/chat/completions`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    signal,
+    credentials: "omit",
+    referrerPolicy: "no-referrer",
+    redirect: "error",
+    cache: "no-store",
+  });
   if (!response.ok || response.body === null) throw await refusal(response);
   return response.body;
 }
@@ -107,22 +100,14 @@ async function send(
 /** The server's error object as an error with its code. */
 async function refusal(response: Response): Promise<PastelError> {
   const body: unknown = await response.json().catch(() => undefined);
-  return (
-    errorIn(body) ??
-    new NetError("ERR_NET", `offload: the server answered ${response.status}`)
-  );
+  return errorIn(body) ?? new NetError("ERR_NET", `offload: the server answered ${response.status}`);
 }
 
 function errorIn(body: unknown): PastelError | undefined {
   const error = isObject(body) ? body["error"] : undefined;
   if (!isObject(error)) return undefined;
   const code = typeof error["code"] === "string" ? error["code"] : "ERR_NET";
-  return new PastelError(
-    code,
-    typeof error["message"] === "string"
-      ? error["message"]
-      : "offload: the server failed",
-  );
+  return new PastelError(code, typeof error["message"] === "string" ? error["message"] : "offload: the server failed");
 }
 
 function parsePiece(data: string): { text: string; tokens?: number } {
@@ -134,25 +119,13 @@ function parsePiece(data: string): { text: string; tokens?: number } {
   }
   const failed = errorIn(chunk);
   if (failed !== undefined) throw failed;
-  if (!isObject(chunk))
-    throw new NetError(
-      "ERR_NET",
-      "offload: the server sent what is not an object",
-    );
-  const choices: unknown[] = Array.isArray(chunk["choices"])
-    ? chunk["choices"]
-    : [];
+  if (!isObject(chunk)) throw new NetError("ERR_NET", "offload: the server sent what is not an object");
+  const choices: unknown[] = Array.isArray(chunk["choices"]) ? chunk["choices"] : [];
   const first = choices[0];
   const delta = isObject(first) ? first["delta"] : undefined;
-  const text =
-    isObject(delta) && typeof delta["content"] === "string"
-      ? delta["content"]
-      : "";
+  const text = isObject(delta) && typeof delta["content"] === "string" ? delta["content"] : "";
   const usage = chunk["usage"];
-  const tokens =
-    isObject(usage) && typeof usage["total_tokens"] === "number"
-      ? usage["total_tokens"]
-      : undefined;
+  const tokens = isObject(usage) && typeof usage["total_tokens"] === "number" ? usage["total_tokens"] : undefined;
   return tokens === undefined ? { text } : { text, tokens };
 }
 
@@ -191,11 +164,7 @@ class Deadline {
     if (this.#outer?.aborted) return this.#outer.reason;
     if (this.#late !== undefined) return this.#late;
     if (err instanceof PastelError || isAbort(err)) return err;
-    return new NetError(
-      "ERR_NET",
-      `offload: the server could not be reached: ${messageOf(err)}`,
-      { cause: err },
-    );
+    return new NetError("ERR_NET", `offload: the server could not be reached: ${messageOf(err)}`, { cause: err });
   }
 
   end(): void {

@@ -29,10 +29,7 @@ export class EventParser {
     }
     this.#line += rest;
     if (this.#line.length + this.#size > maxEvent)
-      throw new NetError(
-        "ERR_NET",
-        "offload: the server sent an event over 1 MiB",
-      );
+      throw new NetError("ERR_NET", "offload: the server sent an event over 1 MiB");
     return events;
   }
 
@@ -50,9 +47,7 @@ export class EventParser {
 }
 
 /** The data of each event of a body. An unfinished event at the end is dropped, as the standard says. */
-export async function* events(
-  body: ReadableStream<Uint8Array>,
-): AsyncGenerator<string, void, undefined> {
+export async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const parser = new EventParser();
   const reader = body.getReader();
   const decoder = new TextDecoder(); // drops a byte order mark

@@ -1,0 +1,90 @@
+// The engine of this page as a Device: its answers with their confidence, and the
+// scope of a query before any decode.
+
+import type { Device } from "../offload.js";
+import type { ChatCompletionChunk, ChatCompletionParams, EmbeddingResponse } from "../openai.js";
+import type { Signals, Turn } from "./route.js";
+
+/** What of Engine is needed. */
+export interface AnsweringEngine {
+  chat: {
+    completions: {
+      create(
+        params: ChatCompletionParams & { stream: true },
+        options: { signal: AbortSignal },
+      ): Promise<AsyncIterable<ChatCompletionChunk>>;
+    };
+  };
+  embeddings: { create(params: { input: string | string[] }): Promise<EmbeddingResponse> };
+}
+
+/** How the device answers. */
+export interface DeviceOptions {
+  /** Sampling and length; messages and streaming are set for each query. */
+  params?: Omit<ChatCompletionParams, "messages" | "stream" | "logprobs">;
+  /** Tokens after which the early confidence is known; default 8. */
+  earlyTokens?: number;
+  /** A few of the user's own queries: what is far from them is out of scope. Without any, scope is unknown. */
+  samples?: string[];
+}
+
+/** Makes a Device of an engine. Embeds the samples once, with the first query. */
+export function engineDevice(engine: AnsweringEngine, options: DeviceOptions = {}): Device {
+  let samples: Promise<number[][]> | undefined;
+  const embed = async (input: string[]): Promise<number[][]> =>
+    (await engine.embeddings.create({ input })).data.map((d) => d.embedding);
+  return {
+    async before(messages) {
+      if (!options.samples?.length) return {};
+      samples ??= embed(options.samples);
+      const [query] = await embed([messages.findLast((m) => m.role === "user")?.content ?? ""]);
+      return query === undefined ? {} : scopeOf(query, await samples);
+    },
+    async *answer(messages, signal) {
+      const params = { ...options.params, messages: messages.map(turn), stream: true as const, logprobs: true };
+      const confidence = new Confidence(options.earlyTokens ?? 8);
+      for await (const chunk of await engine.chat.completions.create(params, { signal })) {
+        const choice = chunk.choices[0];
+        const text = choice?.delta.content ?? "";
+        for (const token of choice?.logprobs?.content ?? []) confidence.add(token.logprob);
+        if (text !== "" || choice?.finish_reason) yield { text, signals: confidence.signals() };
+      }
+    },
+  };
+}
+
+function turn({ role, content }: Turn): Turn {
+  return { role, content };
+}
+
+/** Cosine to the samples' mean, and minus the distance to the nearest. Vectors have length 1. */
+export function scopeOf(query: readonly number[], samples: readonly (readonly number[])[]): Signals {
+  const mean = query.map((_, i) => samples.reduce((sum, s) => sum + (s[i] ?? 0), 0) / samples.length);
+  const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
+  const scope = dot(query, mean) / Math.sqrt(dot(query, query) * dot(mean, mean));
+  const distances = samples.map((s) => Math.hypot(...query.map((x, i) => x - (s[i] ?? 0))));
+  return { scope: Number.isNaN(scope) ? 0 : scope, nearest: -Math.min(...distances) };
+}
+
+/** Geometric-mean token probability, as a whole and of the first tokens: twin of Go's Sequence. */
+export class Confidence {
+  readonly #earlyTokens: number;
+  #sum = 0;
+  #earlySum = 0;
+  #n = 0;
+  constructor(earlyTokens: number) {
+    this.#earlyTokens = earlyTokens;
+  }
+
+  /** Records a token's natural log-probability. */
+  add(logprob: number): void {
+    this.#sum += Number.isNaN(logprob) ? -Infinity : Math.min(0, logprob);
+    if (++this.#n === this.#earlyTokens) this.#earlySum = this.#sum;
+  }
+
+  signals(): Signals {
+    if (this.#n === 0) return {};
+    const whole = { geo_mean: Math.exp(this.#sum / this.#n) };
+    return this.#n < this.#earlyTokens ? whole : { ...whole, early: Math.exp(this.#earlySum / this.#earlyTokens) };
+  }
+}
