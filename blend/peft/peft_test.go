@@ -1,6 +1,7 @@
 package peft
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -13,6 +14,7 @@ import (
 
 	"pastel/blend"
 	"pastel/blend/safetensors"
+	"pastel/engine/gguf"
 	"pastel/fault"
 )
 
@@ -415,4 +417,33 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A real matrix, in Hugging Face's order and in the GGUF converted from it: the
+// rows must be the same after reordering, bit for bit.
+func TestRowOrderOnRealWeights(t *testing.T) {
+	const rows, cols = 64, 128
+	hf := read(t, "tinystories-656k.k_proj.f32")
+	file, err := os.ReadFile("../../testdata/models/TinyStories-656K-f32.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, ok := f.Tensor("blk.0.attn_k.weight")
+	if !ok {
+		t.Fatal("no blk.0.attn_k.weight")
+	}
+	order, err := rowOrder(Base{Arch: "llama", NHeads: 8, NKVHeads: 4}, info.Name, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for g, r := range order {
+		got := file[info.Offset+uint64(g*cols*4):][:cols*4]
+		if !bytes.Equal(got, hf[r*cols*4:][:cols*4]) {
+			t.Fatalf("row %d is not Hugging Face's row %d", g, r)
+		}
+	}
 }
