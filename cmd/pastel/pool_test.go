@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -130,6 +131,34 @@ func TestPoolRefuses(t *testing.T) {
 		if code != tt.code || !strings.Contains(out, tt.says) {
 			t.Errorf("%s: exit %d, %q, want %d with %q", tt.name, code, out, tt.code, tt.says)
 		}
+	}
+}
+
+// A finished run's checkpoint holds its whole state: the same command again makes
+// the same pool without a step.
+func TestPoolTrainResumes(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data.jsonl")
+	if err := os.WriteFile(data, []byte(`{"text":"a dog"}`+"\n"+`{"text":"the cat"}`+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var files [2][]byte
+	var bars [2]int
+	for i := range files {
+		out := filepath.Join(dir, strconv.Itoa(i))
+		text, code := pastel(t, "pool", "train", poolModel, "--data", data, "--adapters", "2", "--rank", "1", "--steps", "50", "--batch", "1",
+			"--targets", "attn_v", "--checkpoint", filepath.Join(dir, "state"), "--out", out)
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, text)
+		}
+		bars[i] = strings.Count(text, "/50 loss")
+		var err error
+		if files[i], err = os.ReadFile(filepath.Join(out, "adapter-1.f16")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if bars != [2]int{50, 0} || !bytes.Equal(files[0], files[1]) {
+		t.Errorf("%v steps, equal results %v", bars, bytes.Equal(files[0], files[1]))
 	}
 }
 
