@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -19,7 +20,10 @@ type Browser struct {
 	profile string
 }
 
-// NewBrowser starts Chromium. It ends with Close or with ctx.
+// browserTimeout ends a browser whose page hangs.
+const browserTimeout = 15 * time.Minute
+
+// NewBrowser starts Chromium. It ends with Close, with ctx, or after browserTimeout.
 //
 // Errors: no Chromium in PATH.
 func NewBrowser(ctx context.Context) (*Browser, error) {
@@ -34,9 +38,10 @@ func NewBrowser(ctx context.Context) (*Browser, error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(b.profile),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
-	alloc, closeBrowser := chromedp.NewExecAllocator(ctx, opts...)
+	limited, stop := context.WithTimeout(ctx, browserTimeout)
+	alloc, closeBrowser := chromedp.NewExecAllocator(limited, opts...)
 	tab, closeTab := chromedp.NewContext(alloc)
-	b.ctx, b.stop = tab, func() { closeTab(); closeBrowser() }
+	b.ctx, b.stop = tab, func() { closeTab(); closeBrowser(); stop() }
 	if err := chromedp.Do(b.ctx); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("bench: start Chromium: %w", err)

@@ -11,7 +11,6 @@ import (
 
 	"pastel/kernels/lab"
 	"pastel/kernels/program"
-	"pastel/wasm/bundle"
 	"pastel/web/build"
 )
 
@@ -25,10 +24,8 @@ func Site(web string) (build.Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{bundle.Engine, bundle.KernelsSIMD128, bundle.KernelsRelaxed} {
-		if files[name], err = bundle.Read(name); err != nil {
-			return nil, err
-		}
+	if err := files.AddModules(); err != nil {
+		return nil, err
 	}
 	for name, make := range map[string]func() ([]byte, error){
 		"probe-read.wasm":        lab.ReadProbe,

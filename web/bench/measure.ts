@@ -65,7 +65,9 @@ export function ask(tokens: number[], maxTokens: number): GenerateAsk {
     presencePenalty: 0,
     frequencyPenalty: 0,
     repeatLastN: 0,
+    shiftContext: false,
     logitBias: [],
+    format: "",
   };
 }
 
