@@ -133,7 +133,7 @@ func (b *builder) attnSoftmax() *simd128.Func {
 			seen := index.LeS(pos).And(index.GeS(first))
 			v.Set(v.Bitselect(f.F32x4(negInf()), seen))
 			p.StoreV128(0, v.AsV128())
-			top.Set(top.Max(v))
+			top.Set(top.Pmax(v))
 			index.Set(index.Add(f.I32x4(4)))
 			p.Set(p.AddI(16))
 		})

@@ -68,7 +68,7 @@ func storeQ8(f *simd128.Func, src, dst simd128.I32, apart int32) simd128.F32 {
 	top := f.F32x4Var("top")
 	top.Set(f.F32x4(0))
 	for j := range 8 {
-		top.Set(top.Max(src.LoadF32x4(16 * j).Abs()))
+		top.Set(top.Pmax(src.LoadF32x4(16 * j).Abs()))
 	}
 	amax := max4(top).Let("amax")
 	inv, scale := f.F32Var("inv"), f.F32Var("q8_scale")

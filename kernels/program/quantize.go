@@ -48,6 +48,8 @@ func (b *builder) quantizeToken() *simd128.Func {
 	d.Set(tile.Add(nb.Mul(blockBytes)).Add(u.ShlI(2)))
 	starts.Set(d.Add(plane))
 	sumsAt.Set(starts.Add(plane.Mul(subs)))
+	magic := f.F32x4(kernels.StartValue).Let("magic")
+	magicBits := f.I32x4(kernels.StartBits).Let("magic_bits")
 	stop := x.Add(nb.ShlI(7)).Let("stop")
 	f.While(func() simd128.I32 { return x.LtU(stop) }, func() {
 		v := make([]simd128.F32x4, 8)
@@ -55,7 +57,7 @@ func (b *builder) quantizeToken() *simd128.Func {
 		top.Set(f.F32x4(0))
 		for j := range v {
 			v[j] = x.LoadF32x4(16 * j).Let("v")
-			top.Set(top.Max(v[j].Abs()))
+			top.Set(top.Pmax(v[j].Abs()))
 		}
 		amax := max4(top).Let("amax")
 		inv, scale := f.F32Var("inv"), f.F32Var("scale")
@@ -70,7 +72,7 @@ func (b *builder) quantizeToken() *simd128.Func {
 		for half := range 2 { // sixteen columns
 			var w [4]simd128.I32x4
 			for j := range w {
-				w[j] = v[4*half+j].Mul(inv4).Nearest().TruncSatS().Let("w")
+				w[j] = v[4*half+j].Mul(inv4).Add(magic).AsI32x4().Sub(magicBits).Let("w") // to nearest even
 			}
 			lo, hi := w[0].NarrowS(w[1]).Let("lo"), w[2].NarrowS(w[3]).Let("hi")
 			bytes := lo.NarrowS(hi).AsV128().Let("bytes")
