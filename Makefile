@@ -68,6 +68,10 @@ test-wasm: build ## run only the tests of the boundary, under wazero
 test-browser: build chromium firefox ## run only the tests in Chromium and Firefox
 	$(GO) test -timeout 15m ./tests/browser/... ./kernels/...
 
+.PHONY: test-vite
+test-vite: web chromium ## install the npm package in a Vite project and open it; needs npm
+	$(GO) test -tags vite ./tests/browser -run WebVite
+
 .PHONY: test-long
 test-long: test fuzz ## tests, the race detector, every fuzz target, the load test at full length
 	$(GO) test -race -timeout 60m ./engine/... ./wasm/... ./worker/... ./offload/...
