@@ -108,6 +108,7 @@ func (b *builder) attnSoftmax() *simd128.Func {
 	f := a.f
 	scale := a.r.f32("Scale").Splat().Let("scale")
 	limit := a.r.f32("Softcap").Let("softcap")
+	e := newExp(f)
 	slopes := a.r.i32("Slopes")
 	bytes := keys.AddI(7).AndI(-8).ShlI(2).Let("bytes")
 	s := f.I32Var("s")
@@ -127,7 +128,7 @@ func (b *builder) attnSoftmax() *simd128.Func {
 			v.Set(p.LoadF32x4(0).Mul(scale))
 			f.If(limit.Gt(f.F32(0)), func() {
 				c := limit.Splat().Let("c")
-				v.Set(tanh4(f, v.Div(c).Let("t")).Mul(c))
+				v.Set(tanh4(e, v.Div(c).Let("t")).Mul(c))
 			})
 			f.If(slopes, func() { v.Set(v.Add(slope.Mul(index.Sub(pos).ConvertS()))) })
 			seen := index.LeS(pos).And(index.GeS(first))
@@ -137,13 +138,13 @@ func (b *builder) attnSoftmax() *simd128.Func {
 			index.Set(index.Add(f.I32x4(4)))
 			p.Set(p.AddI(16))
 		})
-		a.weigh(slot, row, stop, max4(top).Let("block_max"))
+		a.weigh(e, slot, row, stop, max4(top).Let("block_max"))
 	})
 	return f
 }
 
 // weigh exponentiates one slot's scores against the new maximum.
-func (a attnFunc) weigh(slot, row, stop simd128.I32, blockMax simd128.F32) {
+func (a attnFunc) weigh(e *expConstants, slot, row, stop simd128.I32, blockMax simd128.F32) {
 	f := a.f
 	state := slot.LoadI32(attnSlots + slotState).Let("state")
 	old := state.LoadF32(0).Let("old")
@@ -157,10 +158,10 @@ func (a attnFunc) weigh(slot, row, stop simd128.I32, blockMax simd128.F32) {
 	four := top.Splat().Let("max4")
 	// a slot that has seen nothing yet keeps weights of zero
 	f.IfElse(top.Gt(f.F32(negInf())), func() {
-		fix.Set(exp4(f, old.Sub(top).Splat()).Let("fix4").ExtractLane(0))
+		fix.Set(exp4(e, old.Sub(top).Splat()).Let("fix4").ExtractLane(0))
 		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
 			v := p.LoadF32x4(0).Let("v")
-			w := exp4(f, v.Sub(four)).And(v.Gt(f.F32x4(negInf())).AsF32x4()).Let("w")
+			w := exp4(e, v.Sub(four)).And(v.Gt(f.F32x4(negInf())).AsF32x4()).Let("w")
 			p.StoreV128(0, w.AsV128())
 			sum.Set(sum.Add(w))
 			p.Set(p.AddI(16))

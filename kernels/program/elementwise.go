@@ -64,7 +64,8 @@ func (b *builder) scale() *simd128.Func {
 func (b *builder) softcap() *simd128.Func {
 	return b.unary("softcap", kernels.Softcap{}, func(f *simd128.Func, r *record) func(simd128.F32x4) simd128.F32x4 {
 		limit := r.f32("Cap").Splat().Let("cap")
-		return func(x simd128.F32x4) simd128.F32x4 { return tanh4(f, x.Div(limit).Let("t")).Mul(limit) }
+		e := newExp(f)
+		return func(x simd128.F32x4) simd128.F32x4 { return tanh4(e, x.Div(limit).Let("t")).Mul(limit) }
 	})
 }
 
@@ -76,22 +77,23 @@ func (b *builder) activate() *simd128.Func {
 
 // nonlinear returns the function chosen by which, as a variable-valued branch.
 func (b *builder) nonlinear(f *simd128.Func, which simd128.I32) func(x simd128.F32x4) simd128.F32x4 {
-	y := f.F32x4Var("y")
+	y, e := f.F32x4Var("y"), newExp(f)
 	return func(x simd128.F32x4) simd128.F32x4 {
 		f.Switch(which, []func(){
-			kernels.SiLU:    func() { y.Set(x.Mul(sigmoid4(f, x))) },
-			kernels.GELU:    func() { y.Set(gelu4(f, x)) },
+			kernels.SiLU:    func() { y.Set(x.Mul(sigmoid4(e, x))) },
+			kernels.GELU:    func() { y.Set(gelu4(e, x)) },
 			kernels.ReLU2:   func() { r := x.Max(f.F32x4(0)).Let("r"); y.Set(r.Mul(r)) },
-			kernels.Sigmoid: func() { y.Set(sigmoid4(f, x)) },
+			kernels.Sigmoid: func() { y.Set(sigmoid4(e, x)) },
 		}, func() { f.Unreachable() })
 		return y
 	}
 }
 
 // gelu4 is x/2·(1+tanh(√(2/π)·(x+0.044715x³))) = x·sigmoid(2√(2/π)·(x+0.044715x³)).
-func gelu4(f *simd128.Func, x simd128.F32x4) simd128.F32x4 {
+func gelu4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
+	f := e.f
 	inner := madd(x.Mul(x).Mul(x), f.F32x4(0.044715), x)
-	return x.Mul(sigmoid4(f, inner.Mul(f.F32x4(1.5957691))))
+	return x.Mul(sigmoid4(e, inner.Mul(f.F32x4(1.5957691))))
 }
 
 func (b *builder) glu() *simd128.Func {

@@ -50,7 +50,7 @@ func (b *builder) route() *simd128.Func {
 
 // routerProbs fills the scratch with probabilities and selection scores.
 func (b *builder) routerProbs(f *simd128.Func, r *record, x, scratch, experts simd128.I32) {
-	i := f.I32Var("i")
+	i, e := f.I32Var("i"), newExp(f)
 	top, sum := f.F32Var("top"), f.F32Var("sum")
 	top.Set(f.F32(negInf()))
 	sum.Set(f.F32(0))
@@ -62,9 +62,9 @@ func (b *builder) routerProbs(f *simd128.Func, r *record, x, scratch, experts si
 	each(func(slot simd128.I32) {
 		v := x.Add(i.ShlI(2)).Load32Splat(0).AsF32x4().Let("v")
 		f.IfElse(sigmoid, func() {
-			slot.StoreF32(routeProbs, sigmoid4(f, v).Let("p").ExtractLane(0))
+			slot.StoreF32(routeProbs, sigmoid4(e, v).Let("p").ExtractLane(0))
 		}, func() {
-			p := exp4(f, v.Sub(top.Splat())).Let("p").ExtractLane(0).Let("p")
+			p := exp4(e, v.Sub(top.Splat())).Let("p").ExtractLane(0).Let("p")
 			slot.StoreF32(routeProbs, p)
 			sum.Set(sum.Add(p))
 		})

@@ -12,30 +12,51 @@ import (
 // added to the exponent bits. Adding 1.5·2²³ rounds to n and leaves it in the low
 // bits: V8 makes five instructions of a conversion, six of f32x4.min, one of pmin.
 // Source: Cody & Waite 1980, chapter 6.
-func exp4(f *simd128.Func, x simd128.F32x4) simd128.F32x4 {
-	x = x.Pmax(f.F32x4(-86.6)).Pmin(f.F32x4(88.3)).Let("ex")
-	z := madd(x, f.F32x4(1.44269504), f.F32x4(kernels.StartValue)).Let("ez")
-	n := z.Sub(f.F32x4(kernels.StartValue)).Let("en")
-	// ln2 in two parts, the first exact when multiplied with n
-	r := madd(n, f.F32x4(-0.693359375), x).Let("er")
-	r = madd(n, f.F32x4(2.12194440e-4), r).Let("er")
-	p := f.F32x4(1.0 / 720)
-	for _, c := range []float32{1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1} {
-		p = madd(p, r, f.F32x4(c))
+func exp4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
+	x = x.Pmax(e.least).Pmin(e.most).Let("ex")
+	z := madd(x, e.log2e, e.magic).Let("ez")
+	n := z.Sub(e.magic).Let("en")
+	r := madd(n, e.ln2[0], x).Let("er")
+	r = madd(n, e.ln2[1], r).Let("er")
+	p := e.poly[0]
+	for _, c := range e.poly[1:] {
+		p = madd(p, r, c)
 	}
 	return p.AsI32x4().Add(z.AsI32x4().ShlI(23)).AsF32x4()
 }
 
+// expConstants are exp4's constants in locals (see constants).
+type expConstants struct {
+	f                         *simd128.Func
+	least, most, log2e, magic simd128.F32x4
+	ln2                       [2]simd128.F32x4 // −ln2 in two parts, the first exact when multiplied with n
+	poly                      []simd128.F32x4  // highest power first
+	one                       simd128.F32x4
+}
+
+// newExp binds the constants; call it outside loops.
+func newExp(f *simd128.Func) *expConstants {
+	let := func(v float32) simd128.F32x4 { return f.F32x4(v).Let("exp_c") }
+	e := &expConstants{f: f, least: let(-86.6), most: let(88.3), log2e: let(1.44269504), magic: let(kernels.StartValue),
+		ln2: [2]simd128.F32x4{let(-0.693359375), let(2.12194440e-4)}, one: let(1)}
+	for _, c := range []float32{1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5} {
+		e.poly = append(e.poly, let(c))
+	}
+	e.poly = append(e.poly, e.one, e.one)
+	return e
+}
+
 // sigmoid4 is 1/(1+e⁻ˣ).
-func sigmoid4(f *simd128.Func, x simd128.F32x4) simd128.F32x4 {
-	return f.F32x4(1).Div(f.F32x4(1).Add(exp4(f, x.Neg())))
+func sigmoid4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
+	return e.one.Div(e.one.Add(exp4(e, x.Neg())))
 }
 
 // tanh4 is 2·sigmoid(2x)−1 away from zero and a polynomial near it, where the
 // difference would cancel. x must be a variable or Let.
-func tanh4(f *simd128.Func, x simd128.F32x4) simd128.F32x4 {
+func tanh4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
+	f := e.f
 	two := f.F32x4(2)
-	far := two.Mul(sigmoid4(f, x.Mul(two))).Sub(f.F32x4(1)).Let("far")
+	far := two.Mul(sigmoid4(e, x.Mul(two))).Sub(f.F32x4(1)).Let("far")
 	x2 := x.Mul(x).Let("x2")
 	// x − x³/3 + 2x⁵/15 − 17x⁷/315 + 62x⁹/2835, below 1e-8 relative under 0.25
 	p := f.F32x4(62.0 / 2835)
