@@ -20,7 +20,7 @@ import (
 // Errors: scripts that do not build, modules that were not built into this program.
 func Site(web string) (build.Files, error) {
 	files, err := build.Scripts(api.FormatESModule, nil,
-		web+"/bench/bench.ts", web+"/bench/limits.worker.ts", web+"/bench/profile.worker.ts", web+"/src/worker.ts", web+"/src/helper.ts")
+		web+"/bench/bench.ts", web+"/bench/limits.worker.ts", web+"/bench/profile.worker.ts", web+"/src/worker.ts")
 	if err != nil {
 		return nil, err
 	}
