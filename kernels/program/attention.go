@@ -13,27 +13,33 @@ import (
 //	softmax  running maximum and sum, S becomes exp(score − maximum)
 //	values   dst[4] = dst·correction + S·v
 //
-// so a key or value is loaded, and widened, once for four queries.
+// so a key or value is loaded once for four queries. Where more than four
+// queries share a block of a float16 or int8 cache, it is first widened to
+// float32 in the thread's scratch.
 
 // Scratch of one thread, byte offsets.
 const (
-	attnBlock  = 64                                   // keys per block
-	attnScores = 0                                    // [4][64] float32
-	attnSlots  = attnScores + 4*attnBlock*4           // [4] slot records
-	slotBytes  = 32                                   // one slot record
-	attnState  = attnSlots + 4*slotBytes              // [kernels.MaxQueries+1] {maximum, sum}; the last is for idle slots
-	attnIdle   = attnState + 8*(kernels.MaxQueries+1) // output row of idle slots
+	attnBlock  = 64                                           // keys per block
+	attnScores = 0                                            // [4][64] float32
+	attnSlots  = attnScores + 4*attnBlock*4                   // [kernels.MaxQueries+3] slot records
+	attnIdle   = attnSlots + (kernels.MaxQueries+3)*slotBytes // output row of idle slots
+	attnKeys   = (attnIdle + kernels.MaxHeadDim*4 + 63) &^ 63 // a block of keys, widened
+	attnValues = attnKeys + attnBlock*kernels.MaxHeadDim*4    // and of values
+	attnEnd    = attnValues + attnBlock*kernels.MaxHeadDim*4
+	_          = uint(kernels.ScratchBytes - attnEnd) // it fits
 )
 
-// Fields of a slot record, byte offsets.
+// Fields of a slot record, one for each query, byte offsets.
 const (
 	slotQuery = 0  // address of the query
 	slotDst   = 4  // address of the output row
-	slotState = 8  // address of {maximum, sum}
-	slotPos   = 12 // last visible position
-	slotFirst = 16 // first visible position
-	slotSlope = 20 // ALiBi slope
-	slotFix   = 24 // correction of what was summed before
+	slotPos   = 8  // last visible position
+	slotFirst = 12 // first visible position
+	slotSlope = 16 // ALiBi slope
+	slotFix   = 20 // correction of what was summed before
+	slotMax   = 24 // running maximum
+	slotSum   = 28 // running sum
+	slotBytes = 32
 )
 
 // attnFunc is what the parts of attention share.
@@ -41,18 +47,30 @@ type attnFunc struct {
 	f       *simd128.Func
 	r       *record
 	scratch simd128.I32
+	slots   simd128.I32 // of the current four queries; in the operation, of the first
+}
+
+// attnSignature is (record, slots, number of keys, first key or value, its scales).
+var attnSignature = simd128.Signature{Params: []simd128.Type{
+	simd128.TypeI32, simd128.TypeI32, simd128.TypeI32, simd128.TypeI32, simd128.TypeI32,
+}}
+
+// perType makes a table of one function per cache type.
+func (b *builder) perType(name string, emit func(*builder, string, kernels.KVType) *simd128.Func) *simd128.Table {
+	return b.m.Table(emit(b, name+"_f32", kernels.KVF32), emit(b, name+"_f16", kernels.KVF16), emit(b, name+"_q8", kernels.KVQ8))
 }
 
 // attention emits the operation.
 func (b *builder) attention() *simd128.Func {
 	scores := b.perType("attention_scores", (*builder).attnScoresOf)
 	values := b.perType("attention_values", (*builder).attnValuesOf)
-	softmax := b.attnSoftmax()
+	softmax, widen := b.attnSoftmax(), b.attnWiden()
 	f, r, start, end := b.unitsFunc("attention", kernels.Attention{})
 	a := attnFunc{f: f, r: r, scratch: simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")}
-	n, heads, kvHeads := r.i32("N"), r.i32("Heads"), r.i32("KVHeads")
-	positions, window := r.i32("Positions"), r.i32("Window")
-	group := heads.DivU(kvHeads).Let("group")
+	a.slots = a.scratch.AddI(attnSlots).Let("slots")
+	n, kvHeads, kind := r.i32("N"), r.i32("KVHeads"), r.i32("Type")
+	group := r.i32("Heads").DivU(kvHeads).Let("group")
+	keys, vals := a.cache("K", "KeyDim", kvHeads, kind), a.cache("V", "ValueDim", kvHeads, kind)
 	u := f.I32Var("unit")
 	f.For(u, start, end, 1, func() {
 		kv := u.RemU(kvHeads).Let("kv")
@@ -60,137 +78,140 @@ func (b *builder) attention() *simd128.Func {
 		left := n.Sub(t0).Let("left")
 		tokens := simd128.Select(left.LtSI(kernels.AttentionTokens), left, f.I32(kernels.AttentionTokens)).Let("tokens")
 		queries := tokens.Mul(group).Let("queries")
-		a.reset(t0, kv, group, queries)
-		last, first := a.visible(positions, t0, tokens, window)
-		j0, i := f.I32Var("j0"), f.I32Var("i")
+		first, last := a.fillSlots(t0, tokens, kv, group)
+		wide := queries.GtSI(4).And(kind.NeI(int32(kernels.KVF32))).Let("wide")
+		use := simd128.Select(wide, f.I32(0), kind).Let("use")
+		j0, slot := f.I32Var("j0"), f.I32Var("slot")
+		stop := a.slots.Add(queries.Mul(f.I32(slotBytes))).Let("stop")
+		kp, vp := f.I32Var("kp"), f.I32Var("vp")
 		j0.Set(first.AndI(-8))
 		f.While(func() simd128.I32 { return j0.LeS(last) }, func() {
-			f.For(i, f.I32(0), queries, 4, func() {
-				top := a.fillSlots(i, queries, t0, kv, group, positions, window)
+			count := atMost(f, last.Sub(j0).AddI(1), attnBlock)
+			kp.Set(keys.at(kv, j0))
+			vp.Set(vals.at(kv, j0))
+			ks, vs := keys.scales(kv, j0).Let("ks"), vals.scales(kv, j0).Let("vs")
+			f.If(wide, func() {
+				f.Call(widen, kp, ks, a.scratch.AddI(attnKeys), count.AddI(7).AndI(-8).Mul(keys.dim), kind, f.I32(4))
+				f.Call(widen, vp, vs, a.scratch.AddI(attnValues), count.Mul(vals.dim), kind, f.I32(1))
+				kp.Set(a.scratch.AddI(attnKeys))
+				vp.Set(a.scratch.AddI(attnValues))
+			})
+			slot.Set(a.slots)
+			f.While(func() simd128.I32 { return slot.LtU(stop) }, func() {
+				top := f.I32Var("top")
+				top.Set(slot.LoadI32(slotPos))
+				for s := 1; s < 4; s++ {
+					pos := slot.LoadI32(s*slotBytes + slotPos).Let("pos")
+					top.Set(simd128.Select(pos.GtS(top), pos, top))
+				}
 				f.If(top.GeS(j0), func() {
-					count := top.Sub(j0).AddI(1).Let("count")
-					keys := simd128.Select(count.LtSI(attnBlock), count, f.I32(attnBlock)).Let("keys")
-					f.CallIndirect(scores, attnSignature, r.i32("Type"), r.base, kv, j0, keys)
-					f.Call(softmax, r.base, kv, j0, keys)
-					f.CallIndirect(values, attnSignature, r.i32("Type"), r.base, kv, j0, keys)
+					n := atMost(f, top.Sub(j0).AddI(1), attnBlock)
+					f.CallIndirect(scores, attnSignature, use, r.base, slot, n, kp, ks)
+					f.Call(softmax, r.base, slot, n, j0)
+					f.CallIndirect(values, attnSignature, use, r.base, slot, n, vp, vs)
 				})
+				slot.Set(slot.AddI(4 * slotBytes))
 			})
 			j0.Set(j0.AddI(attnBlock))
 		})
-		a.finish(t0, kv, group, queries)
+		a.finish(stop)
 	})
 	return f
 }
 
-// attnSignature is (record, kv head, first key, number of keys).
-var attnSignature = simd128.Signature{Params: []simd128.Type{simd128.TypeI32, simd128.TypeI32, simd128.TypeI32, simd128.TypeI32}}
-
-// perType makes a table of one function per cache type.
-func (b *builder) perType(name string, emit func(*builder, string, kernels.KVType) *simd128.Func) *simd128.Table {
-	return b.m.Table(emit(b, name+"_f32", kernels.KVF32), emit(b, name+"_f16", kernels.KVF16), emit(b, name+"_q8", kernels.KVQ8))
+// atMost is the smaller of x and limit.
+func atMost(f *simd128.Func, x simd128.I32, limit int32) simd128.I32 {
+	x = x.Let("x")
+	return simd128.Select(x.LtSI(limit), x, f.I32(limit)).Let("at_most")
 }
 
-// part starts one of the functions of attnSignature.
-func (b *builder) part(name string) (a attnFunc, kv, j0, keys simd128.I32) {
-	f := b.m.Func(name)
-	base := f.ParamI32("record")
-	kv, j0, keys = f.ParamI32("kv"), f.ParamI32("j0"), f.ParamI32("keys")
-	a = attnFunc{f: f, r: recordOf(f, base, kernels.Attention{})}
-	a.scratch = simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")
-	return a, kv, j0, keys
+// cacheBase is where a cache lies (see kernels.KVLayout).
+type cacheBase struct {
+	f                         *simd128.Func
+	base, dim, slots, shift   simd128.I32 // shift: logarithm of the bytes per element
+	scaleBase, blocksPerValue simd128.I32
 }
 
-// queryRow is the output row of query i: token i/group, head kv·group + i%group.
-func (a attnFunc) queryRow(base string, stride, dim string, i, t0, kv, group simd128.I32) simd128.I32 {
-	t := t0.Add(i.DivU(group))
-	h := kv.Mul(group).Add(i.RemU(group))
-	return a.r.i32(base).Add(t.Mul(a.r.i32(stride)).Add(h.Mul(a.r.i32(dim))).ShlI(2))
+// cache binds the operands of the keys' or values' cache.
+func (a attnFunc) cache(base, dim string, heads, kind simd128.I32) cacheBase {
+	c := cacheBase{f: a.f, base: a.r.i32(base), dim: a.r.i32(dim)}
+	c.slots = a.r.i32("Capacity").AddI(7).AndI(-8).Let("slots")
+	c.shift = a.f.I32(2).Sub(kind).Let("shift")
+	c.blocksPerValue = c.dim.ShrUI(5).Let("blocks")
+	c.scaleBase = c.base.Add(heads.Mul(c.slots).Mul(c.dim)).Let("scale_base")
+	return c
 }
 
-// reset clears the state and the output of every query.
-func (a attnFunc) reset(t0, kv, group, queries simd128.I32) {
-	f := a.f
-	i, p := f.I32Var("i"), f.I32Var("p")
-	bytes := a.r.i32("ValueDim").ShlI(2).Let("value_bytes")
-	f.For(i, f.I32(0), queries, 1, func() {
-		p.Set(a.scratch.Add(i.ShlI(3)))
-		p.StoreF32(attnState, f.F32(negInf()))
-		p.StoreF32(attnState+4, f.F32(0))
-		f.MemoryFill(a.queryRow("Dst", "DstStride", "ValueDim", i, t0, kv, group), f.I32(0), bytes)
-	})
+// at is the address of head kv at position j0, a multiple of four.
+func (c cacheBase) at(kv, j0 simd128.I32) simd128.I32 {
+	return c.base.Add(kv.Mul(c.slots).Add(j0).Mul(c.dim).Shl(c.shift))
 }
 
-// visible returns the last and the first position any token sees.
-func (a attnFunc) visible(positions, t0, tokens, window simd128.I32) (last, first simd128.I32) {
-	f := a.f
-	last, first = f.I32Var("last"), f.I32Var("first")
-	last.Set(f.I32(0))
+// scales is the address of the scales there (KVQ8).
+func (c cacheBase) scales(kv, j0 simd128.I32) simd128.I32 {
+	return c.scaleBase.Add(kv.Mul(c.slots).Add(j0).Mul(c.blocksPerValue).ShlI(2))
+}
+
+// fillSlots writes the slot record of every query, clears its output, and
+// returns the first and the last position any of them sees. Up to three slots
+// behind the last work on idle memory.
+func (a attnFunc) fillSlots(t0, tokens, kv, group simd128.I32) (first, last simd128.I32) {
+	f, r := a.f, a.r
+	first, last = f.I32Var("first"), f.I32Var("last")
 	first.Set(f.I32(0x7fffffff))
-	t := f.I32Var("t")
+	last.Set(f.I32(0))
+	positions, window, slopes := r.i32("Positions"), r.i32("Window"), r.i32("Slopes")
+	keyBytes, valueBytes := r.i32("KeyDim").ShlI(2).Let("key_bytes"), r.i32("ValueDim").ShlI(2).Let("value_bytes")
+	q, dst, slot := f.I32Var("q"), f.I32Var("dst"), f.I32Var("slot")
+	slot.Set(a.slots)
+	t, h := f.I32Var("t"), f.I32Var("h")
+	h0 := kv.Mul(group).Let("h0")
 	f.For(t, t0, t0.Add(tokens).Let("t1"), 1, func() {
 		pos := positions.Add(t.ShlI(2)).LoadI32(0).Let("pos")
-		last.Set(simd128.Select(pos.GtS(last), pos, last))
-		begin := a.begin(pos, window)
+		begin := f.I32Var("begin")
+		begin.Set(f.I32(0))
+		f.If(window, func() {
+			v := pos.Sub(window).AddI(1).Let("v")
+			begin.Set(simd128.Select(v.GtSI(0), v, f.I32(0)))
+		})
 		first.Set(simd128.Select(begin.LtS(first), begin, first))
-	})
-	return last, first
-}
-
-// begin is the first position the token at pos sees.
-func (a attnFunc) begin(pos, window simd128.I32) simd128.I32 {
-	begin := a.f.I32Var("begin")
-	begin.Set(a.f.I32(0))
-	a.f.If(window, func() {
-		v := pos.Sub(window).AddI(1).Let("v")
-		begin.Set(simd128.Select(v.GtSI(0), v, a.f.I32(0)))
-	})
-	return begin
-}
-
-// fillSlots writes the slot records of queries i..i+3 and returns the last
-// position any of them sees. Slots beyond the last query work on idle memory.
-func (a attnFunc) fillSlots(i, queries, t0, kv, group, positions, window simd128.I32) simd128.I32 {
-	f := a.f
-	top := f.I32Var("top")
-	top.Set(f.I32(-1))
-	slopes := a.r.i32("Slopes")
-	for s := range 4 {
-		want := i.AddI(int32(s)).Let("want")
-		q := simd128.Select(want.LtS(queries), want, queries.SubI(1)).Let("q")
-		slot := a.scratch.AddI(int32(attnSlots + s*slotBytes)).Let("slot")
-		slot.StoreI32(slotQuery, a.queryRow("Q", "QStride", "KeyDim", q, t0, kv, group))
-		f.IfElse(want.LtS(queries), func() {
-			slot.StoreI32(slotDst, a.queryRow("Dst", "DstStride", "ValueDim", q, t0, kv, group))
-			slot.StoreI32(slotState, a.scratch.Add(q.ShlI(3)).AddI(attnState))
-		}, func() {
-			slot.StoreI32(slotDst, a.scratch.AddI(attnIdle))
-			slot.StoreI32(slotState, a.scratch.AddI(attnState+8*kernels.MaxQueries))
+		last.Set(simd128.Select(pos.GtS(last), pos, last))
+		q.Set(r.i32("Q").Add(t.Mul(r.i32("QStride")).ShlI(2)).Add(h0.Mul(keyBytes)))
+		dst.Set(r.i32("Dst").Add(t.Mul(r.i32("DstStride")).ShlI(2)).Add(h0.Mul(valueBytes)))
+		f.For(h, f.I32(0), group, 1, func() {
+			slot.StoreI32(slotQuery, q)
+			slot.StoreI32(slotDst, dst)
+			slot.StoreI32(slotPos, pos)
+			slot.StoreI32(slotFirst, begin)
+			slot.StoreI32(slotSlope, f.I32(0))
+			f.If(slopes, func() { slot.StoreF32(slotSlope, slopes.Add(h0.Add(h).ShlI(2)).LoadF32(0)) })
+			slot.StoreF32(slotMax, f.F32(negInf()))
+			slot.StoreF32(slotSum, f.F32(0))
+			f.MemoryFill(dst, f.I32(0), valueBytes)
+			slot.Set(slot.AddI(slotBytes))
+			q.Set(q.Add(keyBytes))
+			dst.Set(dst.Add(valueBytes))
 		})
-		pos := positions.Add(t0.Add(q.DivU(group)).ShlI(2)).LoadI32(0).Let("pos")
-		slot.StoreI32(slotPos, pos)
-		slot.StoreI32(slotFirst, a.begin(pos, window))
-		slope := f.F32Var("slope")
-		slope.Set(f.F32(0))
-		f.If(slopes, func() {
-			h := kv.Mul(group).Add(q.RemU(group))
-			slope.Set(slopes.Add(h.ShlI(2)).LoadF32(0))
-		})
-		slot.StoreF32(slotSlope, slope)
-		top.Set(simd128.Select(pos.GtS(top), pos, top))
+	})
+	for s := range 3 { // idle: as the last query, to another place
+		f.MemoryCopy(slot.AddI(int32(s*slotBytes)), slot.SubI(slotBytes), f.I32(slotBytes))
+		slot.StoreI32(s*slotBytes+slotDst, a.scratch.AddI(attnIdle))
 	}
-	return top
+	return first, last
 }
 
 // finish divides every output row by its sum.
-func (a attnFunc) finish(t0, kv, group, queries simd128.I32) {
+func (a attnFunc) finish(stop simd128.I32) {
 	f := a.f
-	i := f.I32Var("i")
+	slot := f.I32Var("slot")
+	slot.Set(a.slots)
 	dim := a.r.i32("ValueDim")
-	f.For(i, f.I32(0), queries, 1, func() {
+	f.While(func() simd128.I32 { return slot.LtU(stop) }, func() {
 		p := f.I32Var("p")
-		p.Set(a.queryRow("Dst", "DstStride", "ValueDim", i, t0, kv, group))
-		inv := f.F32(1).Div(a.scratch.Add(i.ShlI(3)).LoadF32(attnState + 4)).Splat().Let("inv")
+		p.Set(slot.LoadI32(slotDst))
+		inv := f.F32(1).Div(slot.LoadF32(slotSum)).Splat().Let("inv")
 		vectors(f, dim, []simd128.I32{p}, func() { p.StoreV128(0, p.LoadF32x4(0).Mul(inv).AsV128(), 2) },
 			func() { p.StoreF32(0, p.Load32Splat(0).AsF32x4().Mul(inv).Let("v").ExtractLane(0)) })
+		slot.Set(slot.AddI(slotBytes))
 	})
 }

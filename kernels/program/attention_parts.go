@@ -19,23 +19,58 @@ var cacheTypes = map[kernels.KVType]cacheType{
 	}},
 }
 
+// part starts one of the functions of attnSignature.
+func (b *builder) part(name string) (a attnFunc, keys, at, scale simd128.I32) {
+	f := b.m.Func(name)
+	base, slots := f.ParamI32("record"), f.ParamI32("slots")
+	keys, at, scale = f.ParamI32("keys"), f.ParamI32("at"), f.ParamI32("scale")
+	a = attnFunc{f: f, r: recordOf(f, base, kernels.Attention{}), slots: slots}
+	a.scratch = simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")
+	return a, keys, at, scale
+}
+
+// attnWiden emits widen(src, scales, dst, n, kind, lanes): n cached values become
+// float32. Scales of int8 values are one vector for 32 columns of four keys
+// (lanes 4) or one float for 32 columns (lanes 1).
+func (b *builder) attnWiden() *simd128.Func {
+	f := b.m.Func("attention_widen")
+	src, scale, dst := f.ParamI32("src"), f.ParamI32("scales"), f.ParamI32("dst")
+	n, kind, lanes := f.ParamI32("n"), f.ParamI32("kind"), f.ParamI32("lanes")
+	end := dst.Add(n.ShlI(2)).Let("end")
+	half, bytes := cacheTypes[kernels.KVF16], cacheTypes[kernels.KVQ8]
+	c := newConstants(f)
+	f.IfElse(kind.EqI(int32(kernels.KVF16)), func() {
+		f.While(func() simd128.I32 { return dst.LtU(end) }, func() {
+			dst.StoreV128(0, c.half4(src, 0).AsV128())
+			src.Set(src.AddI(4 * half.bytes))
+			dst.Set(dst.AddI(16))
+		})
+	}, func() {
+		block := lanes.ShlI(7).Let("block") // bytes of dst per scale
+		f.While(func() simd128.I32 { return dst.LtU(end) }, func() {
+			d := f.F32x4Var("d")
+			d.Set(scale.LoadF32x4(0))
+			f.If(lanes.EqI(1), func() { d.Set(scale.Load32Splat(0).AsF32x4()) })
+			stop := dst.Add(block).Let("stop")
+			f.While(func() simd128.I32 { return dst.LtU(stop) }, func() {
+				dst.StoreV128(0, bytes.load(f, src, 0).Mul(d).AsV128())
+				src.Set(src.AddI(4))
+				dst.Set(dst.AddI(16))
+			})
+			scale.Set(scale.Add(lanes.ShlI(2)))
+		})
+	})
+	return f
+}
+
 // attnScoresOf emits S[slot][key] = q·k for a block, eight keys at a time.
 func (b *builder) attnScoresOf(name string, kind kernels.KVType) *simd128.Func {
-	a, kv, j0, keys := b.part(name)
+	a, keys, k0, scale := b.part(name)
 	f, ct := a.f, cacheTypes[kind]
 	dim := a.r.i32("KeyDim")
-	groups := a.r.i32("Capacity").AddI(7).AndI(-8).ShrUI(2).Let("groups") // of four keys
-	groupBytes := dim.Mul(f.I32(4 * ct.bytes)).Let("group_bytes")
-	group := kv.Mul(groups).Add(j0.ShrUI(2)).Let("group")
-	k0, k1 := f.I32Var("k0"), f.I32Var("k1")
-	k0.Set(a.r.i32("K").Add(group.Mul(groupBytes)))
-	var scale, scaleBytes simd128.I32 // KVQ8: where the scales of the current groups are
-	if kind == kernels.KVQ8 {
-		scale = f.I32Var("scale")
-		scaleBytes = dim.ShrUI(5).ShlI(4).Let("scale_bytes")
-		elements := a.r.i32("KVHeads").Mul(groups).Mul(groupBytes)
-		scale.Set(a.r.i32("K").Add(elements).Add(group.Mul(scaleBytes)))
-	}
+	groupBytes := dim.Mul(f.I32(4 * ct.bytes)).Let("group_bytes") // of four keys
+	scaleBytes := dim.ShrUI(5).ShlI(4).Let("scale_bytes")
+	k1 := f.I32Var("k1")
 	out := f.I32Var("out")
 	out.Set(a.scratch)
 	stop := a.scratch.Add(keys.AddI(7).AndI(-8).ShlI(2)).Let("stop")
@@ -59,7 +94,7 @@ func (a attnFunc) scoreEight(ct cacheType, k0, k1, scale, scaleBytes, dim, out s
 	var q [4]simd128.I32
 	for s := range acc {
 		q[s] = f.I32Var("q")
-		q[s].Set(a.scratch.LoadI32(attnSlots + s*slotBytes + slotQuery))
+		q[s].Set(a.slots.LoadI32(s*slotBytes + slotQuery))
 		for g := range acc[s] {
 			acc[s][g] = f.F32x4Var("acc")
 			acc[s][g].Set(f.F32x4(0))
@@ -102,10 +137,15 @@ func (a attnFunc) scoreEight(ct cacheType, k0, k1, scale, scaleBytes, dim, out s
 	}
 }
 
-// attnSoftmax turns scores into weights and updates maximum and sum, slot by slot.
+// attnSoftmax emits softmax(record, slots, keys, first key): scores become
+// weights, maximum and sum are updated, slot by slot.
 func (b *builder) attnSoftmax() *simd128.Func {
-	a, _, j0, keys := b.part("attention_softmax")
-	f := a.f
+	f := b.m.Func("attention_softmax")
+	base, slot := f.ParamI32("record"), f.ParamI32("slots")
+	keys, j0 := f.ParamI32("keys"), f.ParamI32("j0")
+	a := attnFunc{f: f, r: recordOf(f, base, kernels.Attention{})}
+	row := f.I32Var("row")
+	row.Set(simd128.GetGlobal[simd128.I32](f, b.scratch))
 	scale := a.r.f32("Scale").Splat().Let("scale")
 	limit := a.r.f32("Softcap").Let("softcap")
 	e := newExp(f)
@@ -113,12 +153,10 @@ func (b *builder) attnSoftmax() *simd128.Func {
 	bytes := keys.AddI(7).AndI(-8).ShlI(2).Let("bytes")
 	s := f.I32Var("s")
 	f.For(s, f.I32(0), f.I32(4), 1, func() {
-		slot := a.scratch.Add(s.Mul(f.I32(slotBytes))).Let("slot")
-		row := a.scratch.Add(s.Mul(f.I32(attnBlock * 4))).Let("row")
 		stop := row.Add(bytes).Let("stop")
-		pos := slot.LoadI32(attnSlots + slotPos).SplatI32x4().Let("pos")
-		first := slot.LoadI32(attnSlots + slotFirst).SplatI32x4().Let("first")
-		slope := slot.LoadF32(attnSlots + slotSlope).Splat().Let("slope")
+		pos := slot.LoadI32(slotPos).SplatI32x4().Let("pos")
+		first := slot.LoadI32(slotFirst).SplatI32x4().Let("first")
+		slope := slot.LoadF32(slotSlope).Splat().Let("slope")
 		top, index, p := f.F32x4Var("top"), f.I32x4Var("index"), f.I32Var("p")
 		top.Set(f.F32x4(negInf()))
 		index.Set(j0.SplatI32x4().Add(f.I32x4(0, 1, 2, 3)))
@@ -139,60 +177,45 @@ func (b *builder) attnSoftmax() *simd128.Func {
 			p.Set(p.AddI(16))
 		})
 		a.weigh(e, slot, row, stop, max4(top).Let("block_max"))
+		slot.Set(slot.AddI(slotBytes))
+		row.Set(row.AddI(attnBlock * 4))
 	})
 	return f
 }
 
-// weigh exponentiates one slot's scores against the new maximum.
+// weigh exponentiates one slot's scores against the new maximum. Where nothing
+// has been seen yet the maximum is taken as zero, and every weight becomes zero.
 func (a attnFunc) weigh(e *expConstants, slot, row, stop simd128.I32, blockMax simd128.F32) {
 	f := a.f
-	state := slot.LoadI32(attnSlots + slotState).Let("state")
-	old := state.LoadF32(0).Let("old")
+	old := slot.LoadF32(slotMax).Let("old")
 	top := old.Max(blockMax).Let("new_max")
-	fix := f.F32Var("fix")
-	fix.Set(f.F32(1))
+	seen := top.Gt(f.F32(negInf()))
+	against := simd128.Select(seen, top, f.F32(0)).Splat().Let("max4")
 	p := f.I32Var("p")
 	p.Set(row)
 	sum := f.F32x4Var("sum")
 	sum.Set(f.F32x4(0))
-	four := top.Splat().Let("max4")
-	// a slot that has seen nothing yet keeps weights of zero
-	f.IfElse(top.Gt(f.F32(negInf())), func() {
-		fix.Set(exp4(e, old.Sub(top).Splat()).Let("fix4").ExtractLane(0))
-		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
-			v := p.LoadF32x4(0).Let("v")
-			w := exp4(e, v.Sub(four)).And(v.Gt(f.F32x4(negInf())).AsF32x4()).Let("w")
-			p.StoreV128(0, w.AsV128())
-			sum.Set(sum.Add(w))
-			p.Set(p.AddI(16))
-		})
-	}, func() {
-		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
-			p.StoreV128(0, f.F32x4(0).AsV128())
-			p.Set(p.AddI(16))
-		})
+	f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+		v := p.LoadF32x4(0).Let("v")
+		w := exp4(e, v.Sub(against)).And(v.Gt(f.F32x4(negInf())).AsF32x4()).Let("w")
+		p.StoreV128(0, w.AsV128())
+		sum.Set(sum.Add(w))
+		p.Set(p.AddI(16))
 	})
-	slot.StoreF32(attnSlots+slotFix, fix)
-	state.StoreF32(4, state.LoadF32(4).Mul(fix).Add(sum4(sum)))
-	state.StoreF32(0, top)
+	fix := exp4(e, old.Splat().Sub(against)).Let("fix4").ExtractLane(0).Let("fix")
+	slot.StoreF32(slotFix, fix)
+	slot.StoreF32(slotSum, slot.LoadF32(slotSum).Mul(fix).Add(sum4(sum)))
+	slot.StoreF32(slotMax, top)
 }
 
 // attnValuesOf emits dst = dst·fix + S·v, eight columns of four slots at a time
 // (and four columns where eight do not fit).
 func (b *builder) attnValuesOf(name string, kind kernels.KVType) *simd128.Func {
-	a, kv, j0, keys := b.part(name)
+	a, keys, v, scale := b.part(name)
 	f, ct := a.f, cacheTypes[kind]
 	dim := a.r.i32("ValueDim")
-	slots := a.r.i32("Capacity").AddI(7).AndI(-8).Let("slots")
 	rowBytes := dim.Mul(f.I32(ct.bytes)).Let("row_bytes")
-	first := kv.Mul(slots).Add(j0).Let("first")
-	v := f.I32Var("v")
-	v.Set(a.r.i32("V").Add(first.Mul(rowBytes)))
-	var scale, scaleStride simd128.I32
-	if kind == kernels.KVQ8 {
-		scaleStride = dim.ShrUI(5).ShlI(2).Let("scale_stride")
-		scale = a.r.i32("V").Add(a.r.i32("KVHeads").Mul(slots).Mul(rowBytes)).Add(first.Mul(scaleStride)).Let("scale")
-	}
+	scaleStride := dim.ShrUI(5).ShlI(2).Let("scale_stride")
 	c := f.I32Var("c")
 	c.Set(f.I32(0))
 	columns := func(vectors int) {
@@ -213,8 +236,8 @@ func (a attnFunc) valueColumns(ct cacheType, vectors int, at, rowBytes, keys, c,
 	p.Set(a.scratch)
 	var acc [4][2]simd128.F32x4
 	for s := range acc {
-		dst := a.scratch.LoadI32(attnSlots + s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
-		fix := a.scratch.Load32Splat(attnSlots + s*slotBytes + slotFix).AsF32x4().Let("fix")
+		dst := a.slots.LoadI32(s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
+		fix := a.slots.Load32Splat(s*slotBytes + slotFix).AsF32x4().Let("fix")
 		for i := range vectors {
 			acc[s][i] = f.F32x4Var("acc")
 			acc[s][i].Set(dst.LoadF32x4(16 * i).Mul(fix))
@@ -248,7 +271,7 @@ func (a attnFunc) valueColumns(ct cacheType, vectors int, at, rowBytes, keys, c,
 		}
 	})
 	for s := range acc {
-		dst := a.scratch.LoadI32(attnSlots + s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
+		dst := a.slots.LoadI32(s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
 		for i := range vectors {
 			dst.StoreV128(16*i, acc[s][i].AsV128(), 2)
 		}
