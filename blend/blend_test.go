@@ -403,3 +403,18 @@ func TestNewAdapterRefuses(t *testing.T) {
 		t.Errorf("Check against a base without the tensor = %v", err)
 	}
 }
+
+// One matrix of the 1B shape, 8 adapters of rank 16 compressed to rank 16.
+func BenchmarkDeltaSVD(b *testing.B) {
+	shape := map[string][3]int{"blk.0.attn_q.weight": {2048, 2048, 16}}
+	var list []*Adapter
+	weights := make([]float64, 8)
+	for i := range weights {
+		list, weights[i] = append(list, makeAdapter(b, uint64(i), 1, shape)), 0.125
+	}
+	for b.Loop() {
+		if _, err := DeltaSVD("x", list, weights, 16); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
