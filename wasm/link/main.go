@@ -27,8 +27,11 @@ func link(in, out string) error {
 	if err != nil {
 		return err
 	}
-	linked, err := module.ImportSharedMemory(b, "env", "memory")
+	linked, err := shrinkCode(b)
 	if err != nil {
+		return err
+	}
+	if linked, err = module.ImportSharedMemory(linked, "env", "memory"); err != nil {
 		return err
 	}
 	if linked, err = module.EditData(linked, maxGap, blankTables); err != nil {

@@ -94,7 +94,27 @@ func (r *reader) s32() int32 {
 }
 
 // appendS32 writes the shortest signed LEB128 of v.
-func appendS32(b []byte, v int32) []byte {
+func appendS32(b []byte, v int32) []byte { return appendS64(b, int64(v)) }
+
+// s64 reads a signed LEB128 of at most ten bytes. (Specification 5.2.2.)
+func (r *reader) s64() int64 {
+	var v int64
+	for shift := 0; shift < 70; shift += 7 {
+		b := r.byte()
+		v |= int64(b&0x7f) << shift
+		if b < 0x80 {
+			if b&0x40 != 0 && shift+7 < 64 {
+				v |= -1 << (shift + 7)
+			}
+			return v
+		}
+	}
+	r.fail("integer of more than 10 bytes")
+	return 0
+}
+
+// appendS64 writes the shortest signed LEB128 of v.
+func appendS64(b []byte, v int64) []byte {
 	for v < -64 || v > 63 {
 		b = append(b, byte(v)|0x80)
 		v >>= 7

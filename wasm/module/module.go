@@ -10,8 +10,11 @@ const (
 	Custom    SectionID = 0
 	Type      SectionID = 1
 	Import    SectionID = 2
+	Function  SectionID = 3
 	Memory    SectionID = 5
 	Export    SectionID = 7
+	Element   SectionID = 9
+	Code      SectionID = 10
 	Data      SectionID = 11
 	DataCount SectionID = 12
 )
