@@ -1,10 +1,13 @@
 package browser
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"pastel/web/build"
 )
@@ -59,6 +62,33 @@ func TestWebPackage(t *testing.T) {
 	tb := openTab(t, s.URL+"/plain")
 	var got string
 	tb.eval("answer", &got)
+	if got != story {
+		t.Errorf("answer = %q, want %q", got, story)
+	}
+}
+
+// TestWebFromAnotherOrigin runs the package from another origin, as from a CDN: all the
+// page adds is a worker of one line on its own origin.
+func TestWebFromAnotherOrigin(t *testing.T) {
+	files, err := build.Package("../../web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cdn := serveSite(t, "", nil)
+	for name, content := range files {
+		cdn.mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+		})
+	}
+	s := engineSite(t)
+	s.csp = fmt.Sprintf("default-src 'none'; script-src 'self' 'wasm-unsafe-eval' %[1]s; worker-src 'self' %[1]s; connect-src 'self' %[1]s", cdn.URL)
+	s.serve("/pastel-worker.js", []byte(fmt.Sprintf("import %q;", cdn.URL+"/worker.js")))
+	tb := openTab(t, s.URL)
+	got := must[string](tb, fmt.Sprintf(`
+		const { Engine } = await import(%q);
+		const engine = await Engine.create({ model: "/stories.gguf", workerUrl: "/pastel-worker.js" });
+		return (await engine.completions.create({ prompt: "Once upon a time", max_tokens: 20, temperature: 0 })).choices[0].text;`, cdn.URL+"/index.js"))
 	if got != story {
 		t.Errorf("answer = %q, want %q", got, story)
 	}

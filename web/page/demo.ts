@@ -75,10 +75,18 @@ function showLoading(on: boolean): void {
   if (on) showProgress({ phase: "download", file: "", loaded: 0, total: 0, ratio: 0 });
 }
 
+/** When the last load phase began, and how fast it went. */
+let loadBegan = 0;
+let loadRate = "";
+
 const phases = { download: "Downloading", verify: "Checking", load: "Loading", warmup: "Warming up" };
 
 function showProgress(p: Progress): void {
   byId("progress", HTMLProgressElement).value = p.ratio;
+  if (p.phase === "load" && p.ratio === 0) loadBegan = performance.now();
+  if (p.phase === "load" && p.ratio === 1) {
+    loadRate = ` Read into memory at ${megabytes((p.total / (performance.now() - loadBegan)) * 1000)}/s.`;
+  }
   const size = p.total > 0 ? ` ${megabytes(p.loaded)} of ${megabytes(p.total)}` : "";
   byId("progress-label", HTMLLabelElement).textContent = `${phases[p.phase]}${size}`;
 }
@@ -174,12 +182,13 @@ async function showStorage(): Promise<void> {
   });
   byId("stored", HTMLUListElement).replaceChildren(...rows);
   const kept = space.persistent ? "kept until you delete it" : "the browser may remove it when space runs low";
-  byId("space", HTMLParagraphElement).textContent = `${megabytes(space.usedBytes)} used, ${kept}.`;
+  byId("space", HTMLParagraphElement).textContent = `${megabytes(space.usedBytes)} used, ${kept}.${loadRate}`;
 }
 
 function setBusy(): void {
   send.disabled = !engine || answering !== undefined;
   stop.disabled = answering === undefined;
+  for (const b of byId("examples", HTMLDivElement).querySelectorAll("button")) b.disabled = send.disabled;
 }
 
 function choose(value: string): void {

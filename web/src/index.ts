@@ -47,6 +47,8 @@ export {
   type StorageEstimate,
   type StoredModel,
 } from "./models.js";
+/** Answers from a server when the device's are not enough, with consent: new offload.Hybrid(…). */
+export * as offload from "./offload.js";
 export type * from "./openai.js";
 export {
   type AnsweringEngine,
