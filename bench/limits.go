@@ -26,8 +26,9 @@ const (
 	probeRounds  = 12
 )
 
-// wazeroLimits runs the probes under wazero.
-func wazeroLimits(ctx context.Context, threads int, readBytes uint64) (*Limits, error) {
+// WazeroLimits runs the probes under wazero: reading memory with all threads, readBytes
+// or 64 MiB a round, and one thread's dot instruction times the threads.
+func WazeroLimits(ctx context.Context, threads int, readBytes uint64) (*Limits, error) {
 	n := (max(readBytes, probeLeast) + probeGrain - 1) / probeGrain * probeGrain
 	p, err := newProbes(ctx, probeWeights+n)
 	if err != nil {

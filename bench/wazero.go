@@ -41,7 +41,7 @@ func Wazero(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Limits, err = wazeroLimits(ctx, c.Threads, work.ReadBytes); err != nil {
+	if r.Limits, err = WazeroLimits(ctx, c.Threads, work.ReadBytes); err != nil {
 		return nil, err
 	}
 	r.finish()
@@ -75,7 +75,7 @@ func (w *wazeroRun) load(ctx context.Context) error {
 
 // measure warms up and runs every measurement in turn, Repeats times.
 func (w *wazeroRun) measure(ctx context.Context, r *Result) error {
-	session, err := w.engine.OpenSession(ctx, contextLength, "")
+	session, err := w.engine.OpenSession(ctx, &protocol.OpenSession{ContextLength: contextLength})
 	if err != nil {
 		return err
 	}
