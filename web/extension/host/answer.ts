@@ -1,0 +1,108 @@
+// One job's answer: on the device, or through the user's server where the user agreed.
+
+import type { ChatMessage, Engine } from "../../src/index.js";
+import { type Device, Hybrid, type HybridEvent, type Signals, type Turn } from "../../src/offload.js";
+import type { Job, Settings } from "../messages.js";
+import { continuation, conversation, withoutControls } from "../prompts.js";
+import { type Model, styleId } from "./model.js";
+
+/** Tokens after which a first opinion of the answer's certainty is formed. */
+const earlyTokens = 16;
+
+/** Asks the user whether one question may go to a host. */
+export type Confirm = (host: string, signal: AbortSignal) => Promise<boolean>;
+
+/** A server's router and what it asks on behalf of: one job runs at a time. */
+interface Router {
+  hybrid: Hybrid;
+  device: Device;
+  confirm: Confirm;
+}
+
+/** As long as the host lives: each server's failures and speeds are remembered. */
+const routers = new Map<string, Router>();
+
+/** Streams the answer to a job. Rejects with the signal's reason, or the engine's error. */
+export async function* answer(
+  model: Model,
+  job: Job,
+  settings: Settings,
+  signal: AbortSignal,
+  confirm: Confirm,
+): AsyncGenerator<HybridEvent, void, undefined> {
+  const engine = await model.engine();
+  const messages = await messagesOf(engine, job);
+  const style = job.from === "panel" && settings.style && (await model.withStyle(engine));
+  const device = deviceOf(engine, { ...job.sampling, ...(style && { lora: [{ id: styleId, scale: 1 }] }) });
+  const { server } = settings;
+  // A page's questions stay here: its user agreed to the model on this device, not to a server.
+  if (job.from !== "panel" || server.mode === "local" || server.url === "") return yield* locally(device, messages, signal);
+  yield* router(device, settings, confirm).answer(messages, signal);
+}
+
+/** The whole conversation with page text as data. */
+async function messagesOf(engine: Engine, job: Job): Promise<ChatMessage[]> {
+  const clean = (text: string) => withoutControls(engine, text);
+  if (!job.question) {
+    const all = (job.messages ?? []).map(async ({ role, content }) => ({ role, content: await clean(content) }));
+    return await Promise.all(all);
+  }
+  const question = { ...job.question, ask: await clean(job.question.ask), text: await clean(job.question.text) };
+  const mark = `text-${job.id.replaceAll("-", "").slice(0, 16)}`;
+  return engine.model?.chatTemplate ? conversation(question, mark) : continuation(question);
+}
+
+function router(device: Device, { server, max_tokens }: Settings, confirm: Confirm): Hybrid {
+  const key = JSON.stringify([server.url, server.model, max_tokens]);
+  const known = routers.get(key);
+  const made: Router = known ?? { device, confirm, hybrid: hybridOf(() => made, server, max_tokens) };
+  Object.assign(made, { device, confirm });
+  made.hybrid.policy = { mode: server.mode, confidence: { on: true, score: server.threshold, tie: 0 } };
+  routers.set(key, made);
+  return made.hybrid;
+}
+
+function hybridOf(router: () => Router, { url, model }: Settings["server"], maxTokens: number): Hybrid {
+  return new Hybrid({
+    device: { answer: (messages, signal) => router().device.answer(messages, signal) },
+    server: { url, model, maxTokens },
+    policy: { mode: "local" },
+    confirm: (host, _, signal) => router().confirm(host, signal),
+  });
+}
+
+async function* locally(
+  device: Device,
+  messages: ChatMessage[],
+  signal: AbortSignal,
+): AsyncGenerator<HybridEvent, void, undefined> {
+  const label = { where: "device" as const, reason: "mode-local" as const, signals: {}, fallback: false };
+  let text = "";
+  for await (const piece of device.answer(messages, signal)) {
+    text += piece.text;
+    yield { type: "text", text: piece.text, label };
+  }
+  yield { type: "done", text, label };
+}
+
+/** The engine as the router sees it: text, and how likely its tokens were. */
+function deviceOf(engine: Engine, sampling: Job["sampling"]): Device {
+  return {
+    async *answer(messages: readonly Turn[], signal: AbortSignal) {
+      const params = { ...sampling, messages: [...messages], stream: true as const, logprobs: true };
+      let sum = 0;
+      let n = 0;
+      for await (const chunk of await engine.chat.completions.create(params, { signal })) {
+        const choice = chunk.choices[0];
+        for (const token of choice?.logprobs?.content ?? []) {
+          sum += token.logprob;
+          n++;
+        }
+        const likely = n === 0 ? 0 : Math.exp(sum / n);
+        const signals: Signals = choice?.finish_reason ? { geo_mean: likely } : {};
+        if (n === earlyTokens) signals.early = likely;
+        yield { text: choice?.delta.content ?? "", signals };
+      }
+    },
+  };
+}

@@ -1,0 +1,276 @@
+// The heart of the extension: owns the engine and all jobs, and serves panels and pages over ports. In Chrome it is
+// an offscreen document, in Firefox the background page.
+//
+// It must not know which browser it runs in, nor what a panel looks like.
+
+import { BadRequestError, deleteModel, clearModels, listModels } from "../../src/index.js";
+import { wireOf } from "../../src/errors.js";
+import { ConsentLedger } from "../../src/offload.js";
+import type { FromPage, FromPanel, Job, Note, Question, Settings, ToPage, ToPanel } from "../messages.js";
+import { pagePort, panelPort } from "../messages.js";
+import { answer } from "./answer.js";
+import * as database from "./database.js";
+import { Model } from "./model.js";
+import { checkAsk, checkId, mayAsk } from "./page.js";
+import { Queue } from "./queue.js";
+import { teach } from "./style.js";
+
+/** Milliseconds between two calls that tell the browser this page is at work. */
+const aliveEvery = 20_000;
+
+interface Panel {
+  port: ExtPort;
+  window: number;
+}
+
+export class Host {
+  readonly #model = new Model();
+  readonly #queue: Queue;
+  readonly #panels = new Set<Panel>();
+  readonly #pages = new Map<ExtPort, string>();
+  readonly #ready: Promise<void>;
+  readonly #notify: (note: Note) => void;
+
+  /** notify reaches the router. */
+  constructor(notify: (note: Note) => void) {
+    this.#notify = notify;
+    this.#queue = new Queue((job, signal, confirm) => this.#answer(job, signal, confirm), {
+      job: (job, ahead) => this.#tellJob(job, ahead),
+      text: (job, at, text) => this.#tell(job, { type: "text", id: job.id, draft: job.draft, at, text }),
+    });
+    this.#model.onChange = () => void this.#tellStatus();
+    this.#ready = this.#queue.recover();
+    setInterval(() => void (this.#isBusy() && chrome.runtime.getPlatformInfo()), aliveEvery);
+  }
+
+  /** Takes a new port. Only the extension's own pages may speak for a panel or name an origin. */
+  connect(port: ExtPort): void {
+    const own = port.sender?.id === chrome.runtime.id && port.sender.url?.startsWith(chrome.runtime.getURL("")) === true;
+    if (own && port.name === panelPort) return this.#panel(port);
+    if (own && port.name.startsWith(pagePort)) return this.#page(port, port.name.slice(pagePort.length));
+    if (port.sender?.url) return this.#page(port, new URL(port.sender.url).origin);
+    port.disconnect();
+  }
+
+  /** Takes a note from the router. */
+  async note(note: Extract<Note, { to: "host" }>): Promise<void> {
+    await this.#ready;
+    switch (note.type) {
+      case "start":
+        return void this.#queue.add(await this.#jobOf(note.id, note.window, note.question));
+      case "offer":
+        await database.set("offers", { ...(await database.get("offers")), [note.window]: note.text });
+        return this.#toPanels({ type: "offer", window: note.window, text: note.text }, note.window);
+      case "sample":
+        await database.set("samples", [...((await database.get("samples")) ?? []), note.text]);
+        return this.#tellStatus();
+    }
+  }
+
+  async *#answer(job: Job, signal: AbortSignal, confirm: Parameters<typeof answer>[4]) {
+    const gone = AbortSignal.any([signal, this.#model.signal]);
+    const settings = await this.#settings();
+    yield* answer(this.#model, job, settings, gone, confirm);
+  }
+
+  async #settings(): Promise<Settings> {
+    return (await database.get("settings")) ?? database.defaults;
+  }
+
+  async #jobOf(id: string, window: number, question: Question): Promise<Job> {
+    const { max_tokens, temperature } = await this.#settings();
+    const sampling = { max_tokens, temperature, seed: seed() };
+    return { ...newJob(id, "panel", window), question, sampling };
+  }
+
+  #panel(port: ExtPort): void {
+    const panel: Panel = { port, window: 0 };
+    this.#panels.add(panel);
+    port.onDisconnect.addListener(() => this.#panels.delete(panel));
+    port.onMessage.addListener((message) => {
+      const m = message as FromPanel;
+      this.#hear(panel, m).catch((err: unknown) => {
+        const what = m.type === "teach" || m.type === "deleteModel" ? m.type : "deleteAll";
+        port.postMessage({ type: "failed", what, ...wireOf(err) } satisfies ToPanel);
+      });
+    });
+  }
+
+  async #hear(panel: Panel, m: FromPanel): Promise<void> {
+    await this.#ready;
+    switch (m.type) {
+      case "hello":
+        return await this.#greet(panel, m.window, m.have);
+      case "start":
+        return void this.#queue.add(await this.#jobOf(m.id, m.window, m.question));
+      case "stop":
+        return this.#queue.stop(m.id);
+      case "confirm":
+        return this.#queue.confirm(m.id, m.yes);
+      case "allow":
+        await database.set("origins", { ...(await database.get("origins")), [m.origin]: m.yes });
+        this.#queue.decide(m.origin, m.yes);
+        return await this.#tellStatus();
+      case "settings":
+        return await this.#change(m.settings);
+      case "teach":
+        return await this.#teach(panel, m.samples);
+      case "forget":
+        await this.#model.dropStyle();
+        await database.remove("style");
+        return await this.#tellStatus();
+      case "deleteModel":
+        return await this.#deleteModel(m.id);
+      case "deleteAll":
+        return await this.#deleteAll();
+    }
+  }
+
+  // What this panel has not got yet: the answers' missing ends, the state of things, a selection that waits.
+  async #greet(panel: Panel, window: number, have: Record<string, { draft: number; at: number }>): Promise<void> {
+    panel.window = window;
+    for (const job of this.#queue.jobs.values()) {
+      if (job.from !== "panel" || job.window !== window) continue;
+      const known = have[job.id];
+      panel.port.postMessage({ type: "job", job: { ...job, text: "" }, ahead: this.#queue.ahead(job) } satisfies ToPanel);
+      panel.port.postMessage(restOf(job, known));
+    }
+    const offer = (await database.get("offers"))?.[window];
+    if (offer !== undefined) panel.port.postMessage({ type: "offer", window, text: offer } satisfies ToPanel);
+    await this.#tellStatus();
+    void this.#model.engine().catch(() => undefined); // the first answer comes sooner; errors show in the status
+  }
+
+  async #change(settings: Settings): Promise<void> {
+    const before = await this.#settings();
+    await database.set("settings", settings);
+    if (before.model === settings.model) return;
+    this.#queue.fail("ERR_CLOSED", "another model was chosen");
+    this.#model.close("another model was chosen");
+    void this.#model.engine().catch(() => undefined);
+  }
+
+  async #teach(panel: Panel, samples: string[]): Promise<void> {
+    await database.set("samples", samples);
+    await this.#model.dropStyle();
+    const { adapter, ...style } = await teach(await this.#model.engine(), (await this.#settings()).model, samples);
+    await database.set("style", { ...style, adapter });
+    panel.port.postMessage({ type: "taught", style } satisfies ToPanel);
+    await this.#tellStatus();
+  }
+
+  // A model that is in use goes at once: whoever deletes it wants its space and its memory back.
+  async #deleteModel(id: string): Promise<void> {
+    const stored = (await listModels()).find((m) => m.id === id);
+    const settings = await this.#settings();
+    if (stored && settings.model !== "" && stored.url === settings.model) {
+      const why = `the model ${stored.file} was deleted while it was in use; choose a model and ask again`;
+      this.#queue.fail("ERR_CLOSED", why);
+      this.#model.close(why);
+      await database.set("settings", { ...settings, model: "" });
+    }
+    await deleteModel(id);
+    this.#toPanels({ type: "deleted" });
+    await this.#tellStatus();
+  }
+
+  async #deleteAll(): Promise<void> {
+    this.#queue.clear();
+    this.#model.close("everything was deleted");
+    await clearModels();
+    await database.clear();
+    for (const { host } of new ConsentLedger().records()) new ConsentLedger().revoke(`https://${host}`);
+    this.#toPanels({ type: "deleted" });
+    await this.#tellStatus();
+  }
+
+  /** A page's port: `origin` is what the browser says it is. */
+  #page(port: ExtPort, origin: string): void {
+    this.#pages.set(port, origin);
+    port.onDisconnect.addListener(() => this.#pages.delete(port));
+    port.onMessage.addListener((message) => {
+      const id = checkId(message);
+      this.#hearPage(port, origin, message as FromPage).catch((err: unknown) => {
+        port.postMessage({ type: "error", id, ...wireOf(err) } satisfies ToPage);
+      });
+    });
+  }
+
+  async #hearPage(port: ExtPort, origin: string, m: FromPage): Promise<void> {
+    await this.#ready;
+    const id = pageJob(origin, m.id);
+    if (m.type === "stop") return this.#queue.stop(id);
+    if (m.type === "attach") {
+      const job = this.#queue.jobs.get(id);
+      if (!job) throw new BadRequestError("ERR_BAD_REQUEST", `there is no answer ${m.id}`);
+      port.postMessage(forPage(restOf(job, m), m.id));
+      return this.#tellJob(job, this.#queue.ahead(job));
+    }
+    if (m.type !== "ask") throw new BadRequestError("ERR_BAD_REQUEST", "type must be ask, attach or stop");
+    const allowed = await mayAsk(origin, this.#queue.jobs.values());
+    const { messages, ...sampling } = checkAsk(m, await this.#settings(), seed());
+    const job = { ...newJob(id, origin, 0), messages, sampling };
+    this.#queue.add(allowed ? job : { ...job, state: "approval" });
+    await this.#tellStatus();
+  }
+
+  #tellJob(job: Job, ahead: number): void {
+    if (job.from === "panel") return this.#toPanels({ type: "job", job: { ...job, text: "" }, ahead }, job.window);
+    const { state, error } = job;
+    const message = { type: "state" as const, id: pageId(job), state, ahead, ...(error && { error }) };
+    this.#toPages(job.from, message);
+  }
+
+  #tell(job: Job, message: Extract<ToPanel, { type: "text" }>): void {
+    if (job.from === "panel") this.#toPanels(message, job.window);
+    else this.#toPages(job.from, forPage(message, pageId(job)));
+  }
+
+  async #tellStatus(): Promise<void> {
+    const waiting = [...this.#queue.jobs.values()].filter((j) => j.state === "approval").map((j) => j.from);
+    const approvals = [...new Set(waiting)];
+    const kept = await database.get("style");
+    const status = { ...this.#model.status, approvals, ...(kept && { style: { ...kept, adapter: undefined } }) };
+    this.#toPanels({ type: "status", status });
+    this.#notify({ to: "router", type: "badge", n: approvals.length });
+  }
+
+  #toPanels(message: ToPanel, window?: number): void {
+    for (const p of this.#panels) if (window === undefined || p.window === window) p.port.postMessage(message);
+  }
+
+  #toPages(origin: string, message: ToPage): void {
+    for (const [port, from] of this.#pages) if (from === origin) port.postMessage(message);
+  }
+
+  #isBusy(): boolean {
+    return [...this.#queue.jobs.values()].some((j) => j.state === "running" || j.state === "queued");
+  }
+}
+
+/** The part of a job's text that a client lacks. */
+function restOf(job: Job, have?: { draft: number; at: number }): Extract<ToPanel, { type: "text" }> {
+  const at = have?.draft === job.draft ? Math.min(Math.max(0, have.at), job.text.length) : 0;
+  return { type: "text", id: job.id, draft: job.draft, at, text: job.text.slice(at) };
+}
+
+function newJob(id: string, from: string, window: number): Omit<Job, "sampling"> {
+  return { id, from, window, created: Date.now(), state: "queued", draft: 0, text: "", attempts: 0 };
+}
+
+// A page's ids live in a space of its origin's: it cannot reach another's answers.
+function pageJob(origin: string, id: string): string {
+  return `${origin} ${id}`;
+}
+
+function pageId(job: Job): string {
+  return job.id.slice(job.from.length + 1);
+}
+
+function forPage(message: Extract<ToPanel, { type: "text" }>, id: string): ToPage {
+  return { ...message, id };
+}
+
+function seed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+}
