@@ -13,6 +13,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 
 	"pastel/engine/gguf"
+	"pastel/engine/testmodel"
 	"pastel/web/build"
 )
 
@@ -194,6 +195,15 @@ func TestWebEngineAnswers(t *testing.T) {
 			t.Errorf("seeds 7, 7, 8 gave %q", got)
 		}
 	})
+	t.Run("logit bias", func(t *testing.T) {
+		got := must[string](tb, `
+			const [comma] = (await engine.tokenize("a,")).slice(-1);
+			const params = { prompt: "Once upon a time", max_tokens: 20, temperature: 0, logit_bias: { [comma]: -100 } };
+			return (await engine.completions.create(params)).choices[0].text`)
+		if got == story || strings.Contains(got, ",") {
+			t.Errorf("with commas forbidden: %q", got)
+		}
+	})
 	t.Run("prefix reuse", func(t *testing.T) {
 		n := must[int](tb, `
 			await engine.completions.create({ prompt: "One day a cat saw a bird in a tree.", max_tokens: 1 });
@@ -295,6 +305,35 @@ func TestWebEmbeddings(t *testing.T) {
 		return { same: dot(data[0], data[1]), near: dot(data[0], data[2]), far: dot(data[0], data[3]), length: Math.sqrt(dot(data[3], data[3])) };`)
 	if got.Same < 0.9999 || got.Near < got.Far || got.Length < 0.9999 || got.Length > 1.0001 {
 		t.Errorf("embeddings: %+v, want the near text nearer than the far one, length 1", got)
+	}
+}
+
+func TestWebAdapters(t *testing.T) {
+	zoo := testmodel.OpenZoo(t)
+	s := engineSite(t)
+	s.serve("/base.gguf", testmodel.ReadZoo(t, zoo, "models/llama-plain.F32.gguf"))
+	s.serve("/one.gguf", testmodel.ReadZoo(t, zoo, "lora/llama-plain.B-r8.gguf"))
+	tb := openTab(t, s.URL)
+	got := must[struct {
+		Base, Zero, One, Again, Gone string
+		Rank                         int
+	}](tb, `
+		window.engine = await pastel.Engine.create({ model: "/base.gguf" });
+		const { rank } = await engine.loadAdapter("one", "/one.gguf");
+		const ask = async (lora) => (await engine.completions.create({ prompt: [5, 6, 7, 8], max_tokens: 24, temperature: 0, lora })).choices[0].text;
+		const base = await ask(), zero = await ask([{ id: "one", scale: 0 }]), one = await ask([{ id: "one", scale: 1 }]), again = await ask();
+		await engine.unloadAdapter("one");
+		const gone = await ask([{ id: "one", scale: 1 }]).then(() => "answered", (err) => err.code);
+		return { base, zero, one, again, gone, rank };`)
+	if got.Base == got.One || got.Base != got.Zero || got.Base != got.Again {
+		t.Errorf("base %q, scale 0 %q, scale 1 %q, base again %q", got.Base, got.Zero, got.One, got.Again)
+	}
+	if got.Rank == 0 || got.Gone != "ERR_BAD_REQUEST" {
+		t.Errorf("rank %d; after unloading: %s", got.Rank, got.Gone)
+	}
+	o := try[any](tb, `await engine.load("/stories.gguf"); await engine.loadAdapter("one", "/one.gguf")`)
+	if o.Code != "ERR_LORA_MISMATCH" || o.Name != "LoraMismatchError" {
+		t.Errorf("an adapter of another model: %s %s %q", o.Name, o.Code, o.Message)
 	}
 }
 

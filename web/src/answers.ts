@@ -218,7 +218,12 @@ async function renderChat(engine: Engine, { messages, chat_template_kwargs }: Ch
   if (engine.model?.chatTemplate) return { text: await engine.render({ ...ask, chatML: false }), stop: [] };
   const how = engine.chatTemplate ?? ((await hasChatML(engine)) ? "chatml" : "plain");
   if (how === "chatml") return { text: await engine.render({ ...ask, chatML: true }), stop: ["<|im_end|>"] };
-  return { text: messages.map((m) => m.content).join("\n"), stop: [] };
+  return { text: plain(messages), stop: [] };
+}
+
+// The contents alone, for models that only continue text: an answer follows what it continued, a new turn begins a line.
+function plain(messages: ChatCompletionParams["messages"]): string {
+  return messages.map((m, i) => (i > 0 && m.role !== "assistant" ? "\n" : "") + m.content).join("");
 }
 
 // One token each, where the vocabulary has the markers.
@@ -246,13 +251,16 @@ function samplingAsk(p: SamplingParams): GenerateAsk {
     adapters: (p.lora ?? []).map(({ id, scale }) => ({ id, scale })),
     logprobs: false,
     topLogprobs: 0,
-    typicalP: 0,
-    repeatPenalty: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
+    typicalP: inRange("typical_p", p.typical_p ?? 1, 0, 1),
+    repeatPenalty: inRange("repeat_penalty", p.repeat_penalty ?? 1, 0, 100),
+    presencePenalty: inRange("presence_penalty", p.presence_penalty ?? 0, -2, 2),
+    frequencyPenalty: inRange("frequency_penalty", p.frequency_penalty ?? 0, -2, 2),
     repeatLastN: 0,
     format: "",
-    logitBias: [],
+    logitBias: Object.entries(p.logit_bias ?? {}).map(([token, bias]) => ({
+      token: inRange("logit_bias token", Number(token), 0, 2 ** 32 - 1),
+      bias: inRange("logit_bias", bias, -100, 100),
+    })),
   };
 }
 

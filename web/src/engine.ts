@@ -13,8 +13,8 @@ import { Transport, workerPort } from "./transport.js";
 
 /** How to make an engine. The zero value is ready: every file is found beside this module. */
 export interface CreateOptions extends HubOptions {
-  /** Loaded before create resolves. Without it, call load. */
-  model?: ModelRef;
+  /** Loaded before create resolves; the shards of a split model in their order. Without it, call load. */
+  model?: ModelRef | ModelRef[];
   /** Threads in all; default one per core, at most 8; 1 where the page is not cross-origin isolated. */
   threads?: number;
   /** Tokens of context; default the model's own. Less needs less memory. */
@@ -134,8 +134,8 @@ export class Engine {
    * is not stored yet, then "load".
    * Rejects with NetError, QuotaError, HashError, BadFileError, UnsupportedError, OutOfMemoryError or the signal's reason.
    */
-  async load(ref: ModelRef, options: LoadOptions = {}): Promise<ModelInfo> {
-    const sources = [await this.#source(ref, options)];
+  async load(ref: ModelRef | ModelRef[], options: LoadOptions = {}): Promise<ModelInfo> {
+    const sources = await this.#sources(ref, options);
     void persist().catch(() => undefined); // the browser decides; a refusal changes nothing
     await this.#inQueue(options.signal, async () => {
       this.#loaded = undefined;
@@ -147,9 +147,12 @@ export class Engine {
     return this.#loaded!.info;
   }
 
-  /** Loads a LoRA adapter under a name of the caller's. Rejects with LoraMismatchError when it does not fit the model. */
-  async loadAdapter(id: string, ref: ModelRef, options: LoadOptions = {}): Promise<AdapterInfo> {
-    const sources = [await this.#source(ref, options)];
+  /**
+   * Loads a LoRA adapter under a name of the caller's: one GGUF file, or the adapter_config.json and adapter_model.safetensors of PEFT.
+   * Rejects with LoraMismatchError when it does not fit the model.
+   */
+  async loadAdapter(id: string, ref: ModelRef | ModelRef[], options: LoadOptions = {}): Promise<AdapterInfo> {
+    const sources = await this.#sources(ref, options);
     return await this.#inQueue(options.signal, async () => {
       await this.#restore();
       const info = await this.#send({ kind: "adapter", id, sources }, "adapterInfo", options);
@@ -254,6 +257,10 @@ export class Engine {
   ): Promise<MessageOf<T>> {
     const { signal, onProgress } = options;
     return await this.#transport.request({ type: "load", load }, want, signal, { onProgress });
+  }
+
+  async #sources(refs: ModelRef | ModelRef[], options: LoadOptions): Promise<FileSource[]> {
+    return await Promise.all([refs].flat().map((ref) => this.#source(ref, options)));
   }
 
   async #source(ref: ModelRef, options: LoadOptions): Promise<FileSource> {
