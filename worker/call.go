@@ -215,7 +215,7 @@ func (c *Call) promptTokens() int64 { return int64(c.promptBytes/4 + 1) }
 // Messages decodes the messages for a backend in this process.
 func (c *Call) Messages() []ChatMessage {
 	var messages []ChatMessage
-	json.Unmarshal(c.fields["messages"], &messages) // checked by readMessages
+	_ = json.Unmarshal(c.fields["messages"], &messages) // checked by readMessages
 	return messages
 }
 
@@ -234,7 +234,7 @@ func (c *Call) Stop() []string {
 	if json.Unmarshal(c.fields["stop"], &one) == nil && one != "" {
 		return []string{one}
 	}
-	json.Unmarshal(c.fields["stop"], &many)
+	_ = json.Unmarshal(c.fields["stop"], &many)
 	return many
 }
 
@@ -258,7 +258,7 @@ func (m *ChatMessage) UnmarshalJSON(raw []byte) error {
 	if json.Unmarshal(wire.Content, &m.Content) == nil {
 		return nil
 	}
-	json.Unmarshal(wire.Content, &parts)
+	_ = json.Unmarshal(wire.Content, &parts)
 	for _, p := range parts {
 		m.Content += p.Text
 	}

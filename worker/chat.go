@@ -29,7 +29,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, key *Key, rec *rec
 	}
 	defer func() { settle(rec.tokens(c)) }()
 	// The host's deadline for reading the request must not end a long answer.
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if c.Stream {
 		s.stream(w, r, c, rec)
 	} else {

@@ -109,7 +109,7 @@ func (s *Server) try(ctx context.Context, g *guarded, c *Call, rec *record) (*op
 			err = errUpstream("ended before it began")
 		}
 		if err != nil {
-			answer.Close()
+			_ = answer.Close()
 		}
 	}
 	g.report(err, s.Now())

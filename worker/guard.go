@@ -148,6 +148,6 @@ func (s *Server) reserve(ctx context.Context, key *Key, tokens int64) (settle fu
 	}
 	return func(used int64) {
 		// Also when the client has gone: what was used is used.
-		s.State.Spend(context.WithoutCancel(ctx), key.Name, day, used-tokens, 1<<62)
+		_, _ = s.State.Spend(context.WithoutCancel(ctx), key.Name, day, used-tokens, 1<<62)
 	}, nil
 }

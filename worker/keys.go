@@ -12,10 +12,10 @@ import (
 // A Key is one bearer token, known by its hash only. Tokens are random and
 // long (NewToken), so a plain hash cannot be reversed by guessing.
 type Key struct {
-	Name    string    `json:"name"`              // appears in logs and counters
-	SHA256  string    `json:"sha256"`            // of the token, hexadecimal
+	Name    string    `json:"name"`             // appears in logs and counters
+	SHA256  string    `json:"sha256"`           // of the token, hexadecimal
 	Expires time.Time `json:"expires,omitzero"` // zero: never. Pages get short-lived tokens.
-	Tokens  int64     `json:"tokens,omitempty"`  // daily budget; 0: the server's
+	Tokens  int64     `json:"tokens,omitempty"` // daily budget; 0: the server's
 }
 
 // HashToken returns what Key.SHA256 holds for a token.
@@ -42,7 +42,7 @@ type keyring struct {
 func newKeyring(keys []Key) keyring {
 	ring := keyring{keys, make([][sha256.Size]byte, len(keys))}
 	for i, k := range keys {
-		hex.Decode(ring.hashes[i][:], []byte(k.SHA256)) // checked by Config.check
+		_, _ = hex.Decode(ring.hashes[i][:], []byte(k.SHA256)) // checked by Config.check
 	}
 	return ring
 }

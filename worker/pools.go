@@ -57,7 +57,7 @@ func (s *Server) readManifest(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
 	if err != nil || len(raw) > maxManifest || !json.Valid(raw) {
 		return nil, fault.New(fault.Internal, "worker: pool ", fault.Quote(id), ": unreadable manifest")
@@ -87,7 +87,7 @@ func (s *Server) poolFile(w http.ResponseWriter, r *http.Request, _ *Key, _ *rec
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	serveContent(w, r, etag(raw, r.PathValue("file")), f)
 	return nil

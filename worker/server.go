@@ -114,7 +114,7 @@ func (s *Server) finish(ctx context.Context, w *statusWriter, rec *record) {
 	}
 	took := time.Since(rec.started)
 	rec.log(s.Log, took)
-	s.State.Count(context.WithoutCancel(ctx), rec.counters(took))
+	_ = s.State.Count(context.WithoutCancel(ctx), rec.counters(took))
 	if bug != nil && w.status != http.StatusInternalServerError {
 		panic(http.ErrAbortHandler)
 	}
@@ -122,7 +122,7 @@ func (s *Server) finish(ctx context.Context, w *statusWriter, rec *record) {
 
 func newID() string {
 	var raw [12]byte
-	rand.Read(raw[:]) // never fails (Go 1.24)
+	_, _ = rand.Read(raw[:]) // never fails (Go 1.24)
 	return "req_" + hex.EncodeToString(raw[:])
 }
 

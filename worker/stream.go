@@ -90,7 +90,7 @@ func (s *Server) produce(ctx context.Context, c *Call, rec *record, events chan<
 		send(event{err: err})
 		return
 	}
-	defer answer.Close()
+	defer func() { _ = answer.Close() }()
 	idle := time.AfterFunc(s.Limits.Idle.Duration, func() { answer.abort(errTimeout()) })
 	defer idle.Stop()
 	for data := answer.first; ; {
@@ -144,7 +144,7 @@ func (o *eventWriter) write(data []byte) error {
 	}
 	// Not every host has deadlines; where it has, a client that stops reading
 	// cannot hold a backend for ever.
-	o.control.SetWriteDeadline(time.Now().Add(o.patience))
+	_ = o.control.SetWriteDeadline(time.Now().Add(o.patience))
 	if _, err := o.w.Write(data); err != nil {
 		return err
 	}
@@ -157,19 +157,19 @@ func (o *eventWriter) write(data []byte) error {
 // end writes how the stream ended, and leaves the connection without a deadline
 // for its next request.
 func (o *eventWriter) end(err error) {
-	defer o.control.SetWriteDeadline(time.Time{})
+	defer func() { _ = o.control.SetWriteDeadline(time.Time{}) }()
 	switch {
 	case errors.Is(err, errClientGone):
 		if o.status == 0 {
 			o.status = statusClientGone
 		}
 	case errors.Is(err, io.EOF):
-		o.event([]byte("[DONE]"))
+		_ = o.event([]byte("[DONE]"))
 	case o.status == 0:
 		o.status = statusOf(err)
 		writeError(o.w, err)
 	default:
-		o.event(errorObject(err))
+		_ = o.event(errorObject(err))
 	}
 }
 
@@ -196,7 +196,7 @@ func (s *Server) whole(w http.ResponseWriter, r *http.Request, c *Call, rec *rec
 		writeError(w, err)
 		return
 	}
-	defer answer.Close()
+	defer func() { _ = answer.Close() }()
 	part, _ := parseChunk(answer.first) // open has checked it
 	rec.chunk(part)
 	rec.ended(nil, http.StatusOK)

@@ -67,7 +67,7 @@ func (u *Upstream) Chat(ctx context.Context, c *Call) (Answer, error) {
 	}
 	answer, err := newAnswer(ctx, resp, c.Stream)
 	if err != nil {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 	}
 	return answer, err
 }

@@ -1,13 +1,23 @@
 // The page of the end-to-end test: the real engine, the routing client, one question at a time.
 
 import { Engine } from "../../web/src/engine.js";
-import { ConsentLedger, Hybrid, type HybridEvent, type Policy, engineDevice } from "../../web/src/offload.js";
+import {
+  ConsentLedger,
+  Hybrid,
+  type HybridEvent,
+  type Policy,
+  engineDevice,
+} from "../../web/src/offload.js";
 
 const ledger = new ConsentLedger();
 let engine: Engine | undefined;
 
 async function load({ model }: { model: string }): Promise<unknown> {
-  engine = await Engine.create({ model, threads: 1, engineUrl: "/engine.wasm" });
+  engine = await Engine.create({
+    model,
+    threads: 1,
+    engineUrl: "/engine.wasm",
+  });
   return engine.state;
 }
 
@@ -26,22 +36,38 @@ async function ask(q: Question): Promise<unknown> {
       params: { max_tokens: 16, temperature: 0 },
       ...(q.samples === undefined ? {} : { samples: q.samples }),
     }),
-    server: { url: q.url, model: q.model, token: () => "test-token-0123456789abcdef", maxTokens: 16, firstMs: 10_000, idleMs: 3_000 },
+    server: {
+      url: q.url,
+      model: q.model,
+      token: () => "test-token-0123456789abcdef",
+      maxTokens: 16,
+      firstMs: 10_000,
+      idleMs: 3_000,
+    },
     policy: q.policy,
     consent: ledger,
   });
   const events: HybridEvent[] = [];
-  for await (const e of hybrid.answer([{ role: "user", content: q.text }])) events.push(e);
+  for await (const e of hybrid.answer([{ role: "user", content: q.text }]))
+    events.push(e);
   const last = events.at(-1);
   return {
     text: last?.type === "done" ? last.text : null,
     label: last?.label,
     replaced: events.flatMap((e) => (e.type === "replace" ? [e.draft] : [])),
-    pieces: events.filter((e) => e.type === "text" && e.label.where !== "device").length,
+    pieces: events.filter(
+      (e) => e.type === "text" && e.label.where !== "device",
+    ).length,
   };
 }
 
-async function consent({ url, agreed }: { url: string; agreed: boolean }): Promise<void> {
+async function consent({
+  url,
+  agreed,
+}: {
+  url: string;
+  agreed: boolean;
+}): Promise<void> {
   if (agreed) ledger.grant(url, "last-turn", "test notice");
   else ledger.revoke(url);
 }

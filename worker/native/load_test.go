@@ -113,8 +113,12 @@ func TestAddedLatency(t *testing.T) {
 	added := through[n/2] - straight[n/2]
 	t.Logf("first event p50: %v through the server, %v straight, %v added; p95 %v and %v",
 		through[n/2], straight[n/2], added, through[n*95/100], straight[n*95/100])
-	if added > time.Millisecond {
-		t.Errorf("added latency p50 %v, want at most 1ms", added)
+	limit := time.Millisecond
+	if raceDetector { // which slows everything it watches several times
+		limit = 20 * time.Millisecond
+	}
+	if added > limit {
+		t.Errorf("added latency p50 %v, want at most %v", added, limit)
 	}
 }
 

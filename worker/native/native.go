@@ -50,7 +50,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err := server.Shutdown(grace)
-		server.Close()
+		_ = server.Close()
 		stopped <- err
 	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -83,7 +83,7 @@ func (p *DirPools) Read(_ context.Context, id, name string) (io.ReadSeekCloser, 
 		if info, err = f.Stat(); err == nil && info.Mode().IsRegular() {
 			return f, nil
 		}
-		f.Close()
+		_ = f.Close()
 	}
 	return nil, fault.New(worker.CodeNotFound, "worker: pool ", fault.Quote(id), " has no file ", fault.Quote(name))
 }

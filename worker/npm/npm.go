@@ -40,7 +40,7 @@ func install(spec, cache, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	tarball, err := exec.Command("npm", "pack", "--silent", "--pack-destination", scratch, spec).Output()
 	if err != nil {
 		return fmt.Errorf("fetching %s: %w (this test needs npm, on Debian: apt-get install npm, and the npm registry once)", spec, err)

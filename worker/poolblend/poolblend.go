@@ -106,6 +106,6 @@ func readFile(open worker.Opener, file pool.File) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, int64(file.Bytes)))
 }

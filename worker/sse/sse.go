@@ -105,7 +105,7 @@ func (r *Reader) line() ([]byte, error) {
 				n = len(rest)
 			}
 			line = append(line, rest[:n]...)
-			r.r.Discard(n)
+			_, _ = r.r.Discard(n)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func testPassedFields(t *testing.T, start Start) {
 	}
 	bodies, _ := u.Seen()
 	var got map[string]any
-	json.Unmarshal([]byte(bodies[0]), &got)
+	_ = json.Unmarshal([]byte(bodies[0]), &got)
 	for _, gone := range []string{"user", "lora", "n_discard", "top_p"} {
 		if _, ok := got[gone]; ok {
 			t.Errorf("field %s was passed on: %s", gone, bodies[0])

@@ -61,7 +61,7 @@ type Reply struct {
 func (h Host) Do(t testing.TB, method, path, body string, header map[string]string) Reply {
 	t.Helper()
 	resp := h.Open(t, context.Background(), method, path, body, header)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)

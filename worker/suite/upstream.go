@@ -64,7 +64,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Stream   bool
 		Messages []struct{ Content any }
 	}
-	json.Unmarshal(body, &req)
+	_ = json.Unmarshal(body, &req)
 	u.mu.Lock()
 	u.calls[req.Model]++
 	u.bodies = append(u.bodies, string(body))
@@ -94,7 +94,7 @@ var behaviours = map[string]func(s *script, last string, n int){
 	"stall":   func(s *script, _ string, n int) { s.pieces(Numbers(n), 0); s.wait(time.Hour) },
 	"die":     func(s *script, _ string, _ int) { s.hangUp() },
 	"cut":     func(s *script, _ string, n int) { s.pieces(Numbers(n), 0); s.hangUp() },
-	"endless": func(s *script, _ string, _ int) { s.answer(Numbers(1<<30), time.Millisecond) },
+	"endless": func(s *script, _ string, _ int) { s.answer(Numbers(60_000), time.Millisecond) },
 	"status":  func(s *script, _ string, n int) { http.Error(s.w, "secret upstream text", n) },
 	"limit": func(s *script, _ string, n int) {
 		s.w.Header().Set("Retry-After", strconv.Itoa(n))
@@ -115,9 +115,6 @@ var behaviours = map[string]func(s *script, last string, n int){
 
 // Numbers returns "0 ", "1 ", … "n-1 ": text whose loss or reordering shows.
 func Numbers(n int) []string {
-	if n > 1<<20 {
-		n = 1 << 20
-	}
 	pieces := make([]string, n)
 	for i := range pieces {
 		pieces[i] = strconv.Itoa(i) + " "
@@ -149,8 +146,8 @@ func (s *script) head() {
 }
 
 func (s *script) raw(text string) {
-	io.WriteString(s.w, text)
-	http.NewResponseController(s.w).Flush()
+	_, _ = io.WriteString(s.w, text)
+	_ = http.NewResponseController(s.w).Flush()
 }
 
 // wait returns false when the caller left, and notes when.

@@ -46,7 +46,7 @@ var build = sync.OnceValues(func() (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	out, err := exec.Command("go", "run", "pastel/worker/cloudflare/build", dir).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("building the worker: %w\n%s", err, out)
@@ -151,11 +151,11 @@ func run(t testing.TB, cmd *exec.Cmd) *Process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	write.Close()
+	_ = write.Close()
 	p := &Process{cmd: cmd, Host: suite.Host{Logs: logs.String}}
 	t.Cleanup(func() {
 		p.Stop()
-		read.Close()
+		_ = read.Close()
 	})
 	port := make(chan int, 1)
 	go func() {
@@ -182,8 +182,8 @@ func run(t testing.TB, cmd *exec.Cmd) *Process {
 // Stop ends the process.
 func (p *Process) Stop() {
 	p.once.Do(func() {
-		p.cmd.Process.Kill()
-		p.cmd.Wait()
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
 	})
 }
 
