@@ -50,7 +50,8 @@ export const defaultHost = "https://huggingface.co";
 // Smallest first among those that lose little; the first that exists is taken when the caller names none.
 const preferred = ["Q4_0", "Q4_K_M", "Q8_0", "Q5_K_M", "F16", "BF16", "F32"];
 
-const shorthand = /^([\w.-]+\/[\w.-]+?)(?::([\w.-]+))?(?:@([\w./-]+))?$/;
+// A name with .gguf at its end is a relative URL: no repository is called so.
+const shorthand = /^(\w[\w.-]*\/\w[\w.-]*?)(?<!\.gguf)(?::([\w.-]+))?(?:@([\w./-]+))?$/;
 
 /** Finds out what to fetch for ref. Rejects with BadRequestError or NetError. */
 export async function resolveModel(
