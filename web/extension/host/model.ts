@@ -29,7 +29,7 @@ export class Model {
   async engine(): Promise<Engine> {
     const { model } = (await database.get("settings")) ?? database.defaults;
     if (this.#engine && this.#ref === model) return await this.#engine;
-    this.close("another model was chosen");
+    if (this.#engine) this.close("another model was chosen");
     this.#ref = model;
     const made = (this.#engine = this.#load(model, this.#stop.signal));
     made.catch((err: unknown) => this.#engine === made && this.#fail(err));
