@@ -170,7 +170,7 @@ func (s *Suite) readRate(b *testing.B, m Machine) float64 {
 			if err := other.AddHelper(fmt.Sprint("read", i)); err != nil {
 				b.Fatal(err)
 			}
-			if err := other.await(i); err != nil {
+			if err := other.Await(i); err != nil {
 				b.Fatal(err)
 			}
 		}

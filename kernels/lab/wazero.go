@@ -35,7 +35,7 @@ type Wazero struct {
 // NewWazero returns a machine with threads threads and maxBytes of memory.
 // Close it.
 func NewWazero(threads int, pages uint32) (*Wazero, error) {
-	w := &Wazero{Threads: threads, ctx: context.Background(), mods: map[*byte]api.Module{}, errs: make(chan error, threads)}
+	w := &Wazero{Threads: threads, ctx: context.Background(), mods: map[*byte]api.Module{}, errs: make(chan error, 16)}
 	cfg := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads).WithMemoryCapacityFromMax(true)
 	w.rt = wazero.NewRuntimeWithConfig(w.ctx, cfg)
 	w.ctrl = pages<<16 - uint32(kernels.ControlBytes(threads)+63)&^63 // behind what images use
@@ -63,11 +63,11 @@ func (w *Wazero) startHelpers() error {
 			return err
 		}
 	}
-	return w.await(w.Threads - 1)
+	return w.Await(w.Threads - 1)
 }
 
-// await waits until n helpers have arrived.
-func (w *Wazero) await(n int) error {
+// Await waits until n helpers have arrived.
+func (w *Wazero) Await(n int) error {
 	for range 10000 {
 		if v, _ := w.mem.ReadUint32Le(w.ctrl + kernels.ControlArrived); int(v) == n {
 			return nil
@@ -91,6 +91,9 @@ func (w *Wazero) AddHelper(name string) error {
 	}()
 	return nil
 }
+
+// SetControl writes a word of the control block, as a host does.
+func (w *Wazero) SetControl(offset int, v uint32) { w.mem.WriteUint32Le(w.ctrl+uint32(offset), v) }
 
 // Stop makes the helpers return and reports how they ended.
 func (w *Wazero) Stop() error {
