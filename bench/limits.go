@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"math"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ const (
 // WazeroLimits runs the probes under wazero: reading memory with all threads, readBytes
 // or 64 MiB a round, and one thread's dot instruction times the threads.
 func WazeroLimits(ctx context.Context, threads int, readBytes uint64) (*Limits, error) {
+	// Helpers spin inside compiled code, where Go cannot stop them: a garbage collection
+	// while they do would wait for ever.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	n := (max(readBytes, probeLeast) + probeGrain - 1) / probeGrain * probeGrain
 	p, err := newProbes(ctx, probeWeights+n)
 	if err != nil {

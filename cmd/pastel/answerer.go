@@ -34,7 +34,7 @@ func (a *answerer) Answer(ctx context.Context, q worker.Question, emit func(text
 	if err != nil {
 		return out, err
 	}
-	session, err := a.engine.OpenSession(ctx, a.context, "")
+	session, err := a.engine.OpenSession(ctx, &protocol.OpenSession{ContextLength: uint32(a.context)})
 	if err != nil {
 		return out, err
 	}
@@ -92,9 +92,5 @@ func (a *answerer) render(ctx context.Context, messages []worker.ChatMessage) (s
 	if err != nil {
 		return "", err
 	}
-	reply, err := a.engine.Call(ctx, &protocol.Render{Messages: string(raw), AddGenerationPrompt: true})
-	if err != nil {
-		return "", err
-	}
-	return reply.(*protocol.Text).Text, nil
+	return a.engine.Render(ctx, &protocol.Render{Messages: string(raw), AddGenerationPrompt: true})
 }

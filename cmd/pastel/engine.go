@@ -41,20 +41,28 @@ type opened struct {
 	loadTime time.Duration
 }
 
-// open starts an engine and loads the model and the adapters.
-func (f *engineFlags) open(ctx context.Context, model string) (*opened, error) {
+// start starts an engine without a model.
+func (f *engineFlags) start(ctx context.Context) (*opened, error) {
 	if f.executor != "wasm" && f.executor != "reference" {
 		return nil, usagef("--executor %q is neither wasm nor reference", f.executor)
 	}
 	if f.threads < 0 || f.context < 0 {
 		return nil, usagef("--threads and --ctx are not negative")
 	}
-	start := time.Now()
 	engine, err := host.New(ctx, host.Options{Threads: f.threads, CacheDir: cacheDir(), Reference: f.executor == "reference"})
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{Engine: engine}
+	return &opened{Engine: engine}, nil
+}
+
+// open starts an engine and loads the model and the adapters.
+func (f *engineFlags) open(ctx context.Context, model string) (*opened, error) {
+	start := time.Now()
+	o, err := f.start(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := o.load(ctx, model, f.adapters); err != nil {
 		o.close()
 		return nil, err

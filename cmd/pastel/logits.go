@@ -8,6 +8,10 @@ import (
 	"pastel/wasm/protocol"
 )
 
+// logitRows is how many tokens a pass of --all takes: enough to share the reading of
+// the weights, and 20 MB of logits at 150 000 words.
+const logitRows = 32
+
 // logitsCommand prints the logits after the tokens, which are fed as they are: a JSON
 // array of the vocabulary's length, or with --all one such array for every token.
 func logitsCommand(ctx context.Context, e env, args []string) error {
@@ -32,7 +36,11 @@ func logitsCommand(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	defer engine.close()
-	session, err := engine.OpenSession(ctx, max(f.context, len(ids)), "")
+	open := &protocol.OpenSession{ContextLength: uint32(max(f.context, len(ids)))}
+	if *all {
+		open.LogitRows = logitRows
+	}
+	session, err := engine.OpenSession(ctx, open)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,19 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"pastel/engine/gguf"
 )
 
 const (
 	storiesF32 = "../../testdata/models/stories260K.gguf"
+	storiesQ4  = "../../testdata/models/TinyStories-656K-Q4_0.gguf"
 	notAModel  = "../../testdata/models/SOURCE.md"
 )
 
@@ -36,6 +43,14 @@ func TestExitCodes(t *testing.T) {
 		{"no model", []string{"run", "-p", "x"}, 2},
 		{"two models", []string{"inspect", storiesF32, storiesF32}, 2},
 		{"negative count", []string{"run", storiesF32, "-n", "-1"}, 2},
+		{"chatml without chat", []string{"run", storiesF32, "--chatml"}, 2},
+		{"shift without an end", []string{"run", storiesF32, "--shift"}, 2},
+		{"type that nobody writes", []string{"quantize", storiesF32, "x.gguf", "--type", "Q9"}, 2},
+		{"nothing to embed", []string{"embed", storiesF32, "--executor", "reference"}, 2},
+		{"cache type", []string{"run", storiesF32, "-p", "x", "--kv", "Q3", "--executor", "reference"}, 1},
+		{"chat without a template", []string{"run", storiesF32, "-p", "x", "--chat", "--executor", "reference"}, 1},
+		{"schema that is no schema", []string{"run", storiesF32, "-p", "x", "--json-schema", notAModel, "--executor", "reference"}, 1},
+		{"quantize what is quantised", []string{"quantize", storiesQ4, "x.gguf", "--type", "Q8_0"}, 1},
 		{"unknown executor", []string{"run", storiesF32, "--executor", "gpu"}, 2},
 		{"no tokens", []string{"logits", storiesF32}, 2},
 		{"token that is no number", []string{"logits", storiesF32, "--tokens", "1,x"}, 2},
@@ -101,7 +116,7 @@ func TestLogits(t *testing.T) {
 		if err := json.Unmarshal([]byte(stdout), &all); err != nil || len(all) != 2 {
 			t.Fatalf("%s: logits --all: %d rows, %v", executor, len(all), err)
 		}
-		// One pass over both tokens and two passes of one: the same up to rounding.
+		// One row of the pass and two of it: the same up to rounding.
 		for i := range last {
 			if d := last[i] - all[1][i]; d > 1e-4 || d < -1e-4 {
 				t.Errorf("%s: logit %d: %v alone, %v with --all", executor, i, last[i], all[1][i])
@@ -134,6 +149,40 @@ func TestTokenizeInverse(t *testing.T) {
 				t.Errorf("detokenize(tokenize(%q)) = %q", tt.text, text)
 			}
 		})
+	}
+}
+
+// inspected is the part of inspect's output that the tests look at.
+type inspected struct {
+	Version  uint32
+	Metadata map[string]any
+	Tensors  []struct{ Type string }
+}
+
+// TestInspectNaN: numbers that JSON has no form for are null.
+func TestInspectNaN(t *testing.T) {
+	f := gguf.File{}
+	f.Metadata.Set("nan", float32(math.NaN()))
+	f.Metadata.Set("inf", math.Inf(-1))
+	f.Metadata.Set("some", []float32{1, float32(math.Inf(1))})
+	path := filepath.Join(t.TempDir(), "nan.gguf")
+	var file bytes.Buffer
+	if err := gguf.Write(&file, &f, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := runPastel(t, "", "inspect", path)
+	var got inspected
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != 0 {
+		t.Fatalf("inspect exits with %d: %v (%s)", code, err, stderr)
+	}
+	want := map[string]any{"nan": nil, "inf": nil, "some": []any{1.0, nil}}
+	for key, v := range want {
+		if !reflect.DeepEqual(got.Metadata[key], v) {
+			t.Errorf("%s = %v, want %v", key, got.Metadata[key], v)
+		}
 	}
 }
 

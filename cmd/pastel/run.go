@@ -3,63 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"strings"
 
 	"pastel/wasm/protocol"
 )
-
-// runFlags are the flags of run.
-type runFlags struct {
-	engineFlags
-	prompt string
-	n      int
-	temp   float64
-	topK   int
-	topP   float64
-	minP   float64
-	seed   int64
-	json   bool
-}
-
-func (f *runFlags) parse(e env, args []string) (model string, err error) {
-	fs := flag.NewFlagSet("run", flag.ContinueOnError)
-	f.registerModel(fs)
-	fs.StringVar(&f.prompt, "p", "", "the prompt")
-	fs.IntVar(&f.n, "n", 0, "the most tokens to generate; 0 is until a stop or the end of the context")
-	fs.Float64Var(&f.temp, "temp", 0.8, "temperature; 0 is greedy")
-	fs.IntVar(&f.topK, "top-k", 40, "sample among the likeliest; 0 is off")
-	fs.Float64Var(&f.topP, "top-p", 0.95, "sample among the likeliest that make up this much; 1 is off")
-	fs.Float64Var(&f.minP, "min-p", 0, "drop what is less likely than this much of the likeliest; 0 is off")
-	fs.Int64Var(&f.seed, "seed", -1, "seed of sampling; negative is a new one each time")
-	fs.BoolVar(&f.json, "json", false, "print one JSON object at the end")
-	positional, err := parse(fs, e, args, 1)
-	if err != nil {
-		return "", err
-	}
-	if f.n < 0 || f.temp < 0 || f.topK < 0 {
-		return "", usagef("-n, --temp and --top-k are not negative")
-	}
-	return positional[0], nil
-}
-
-// maxSeed is the largest seed the protocol carries.
-const maxSeed = 1<<53 - 1
-
-func (f *runFlags) request(session uint32, adapters []protocol.Adapter) *protocol.Generate {
-	seed := uint64(f.seed) & maxSeed
-	if f.seed < 0 {
-		seed = rand.Uint64() & maxSeed
-	}
-	return &protocol.Generate{
-		Session: session, Prompt: f.prompt, AddSpecial: true, ParseSpecial: true, MaxTokens: uint32(f.n),
-		Temperature: float32(f.temp), TopK: uint32(f.topK), TopP: float32(f.topP), MinP: float32(f.minP),
-		Seed: seed, Adapters: adapters,
-	}
-}
 
 // A runResult is what --json prints.
 type runResult struct {
@@ -87,7 +36,7 @@ func runCommand(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	defer engine.close()
-	session, err := engine.OpenSession(ctx, f.context, "")
+	request, err := f.request(ctx, engine)
 	if err != nil {
 		return err
 	}
@@ -95,7 +44,7 @@ func runCommand(ctx context.Context, e env, args []string) error {
 	if f.json {
 		out = io.Discard
 	}
-	result, err := generate(ctx, engine, f.request(session.Session, engine.adapters), out)
+	result, err := generate(ctx, engine, request, out)
 	if err != nil {
 		return err
 	}

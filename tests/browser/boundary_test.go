@@ -129,7 +129,7 @@ func TestEngineEqualsLlamaCpp(t *testing.T) {
 				t.Errorf("runs with %d threads, want %d", started.State.Threads, threads)
 			}
 			tb.ask(t, `load("/model.gguf")`, "modelInfo")
-			session := tb.ask(t, `ask({type: "call", request: {type: "openSession", contextLength: 256, kvType: "F32"}})`, "sessionInfo").Reply.Session
+			session := tb.ask(t, `ask({type: "call", request: {type: "openSession", contextLength: 256, kvType: "F32", logitRows: 3}})`, "sessionInfo").Reply.Session
 			logits := tb.ask(t, `ask({type: "call", request: {type: "logits", session: `+strconv.Itoa(int(session))+`, tokens: `+string(ids)+`, all: true, adapters: []}})`, "logitsReply").Reply.Values
 			compareLogits(t, logits, wantLogits, 1e-3)
 			got := tb.greedy(t, session, string(ids), 80)

@@ -76,12 +76,7 @@ func (d *Dispatcher) finishAdapter(a *adapterStream) (protocol.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pairs []engine.LoRAPair
-	for _, p := range read.Pairs {
-		pairs = append(pairs, engine.LoRAPair{
-			Target: p.Target, A: p.A, B: p.B, Rank: p.Rank, In: p.In, Out: p.Out, Scale: p.Scaling,
-		})
-	}
+	pairs := loraPairs(read)
 	if err := m.AddAdapter(a.id, pairs); err != nil {
 		return nil, err
 	}
@@ -90,17 +85,35 @@ func (d *Dispatcher) finishAdapter(a *adapterStream) (protocol.Message, error) {
 	}, nil
 }
 
+func loraPairs(a *blend.Adapter) []engine.LoRAPair {
+	var pairs []engine.LoRAPair
+	for _, p := range a.Pairs {
+		pairs = append(pairs, engine.LoRAPair{
+			Target: p.Target, A: p.A, B: p.B, Rank: p.Rank, In: p.In, Out: p.Out, Scale: p.Scaling,
+		})
+	}
+	return pairs
+}
+
 // unloadAdapter frees an adapter that no generation uses.
 func (d *Dispatcher) unloadAdapter(id string) error {
 	m, err := d.loaded()
 	if err != nil {
 		return err
 	}
+	if err := d.allIdle(); err != nil {
+		return err
+	}
+	m.RemoveAdapter(id)
+	return nil
+}
+
+// allIdle reports whether no session generates: adapters may then change.
+func (d *Dispatcher) allIdle() error {
 	for n, s := range d.sessions {
 		if s.generation != nil {
 			return fault.New(fault.BadRequest, "dispatch: session ", n, " is generating")
 		}
 	}
-	m.RemoveAdapter(id)
 	return nil
 }

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"pastel/blend/pool"
 	"pastel/engine"
 	"pastel/fault"
 	"pastel/wasm/protocol"
@@ -21,6 +22,10 @@ type Dispatcher struct {
 	config   Config
 	stream   stream // what is being loaded
 	model    *engine.Model
+	pool     *pool.Pool // nil when none is loaded
+
+	poolKernel *poolKernel
+
 	sessions map[uint32]*session
 	last     uint32 // the number of the newest session
 	out      []byte // the last reply, reused
@@ -96,7 +101,7 @@ func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
 	case *protocol.Open:
 		return ok, d.open(m)
 	case *protocol.Finish:
-		return d.finish()
+		return d.finish(m)
 	case *protocol.Discard:
 		d.stream.discard()
 		return ok, nil
@@ -106,6 +111,8 @@ func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
 		return d.info()
 	case *protocol.Stats:
 		return d.stats(), nil
+	case *protocol.Preflight:
+		return d.preflight(m)
 	case *protocol.Tokenize:
 		return d.tokenize(m)
 	case *protocol.Detokenize:
@@ -120,8 +127,17 @@ func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
 		return ok, d.closeSession(m.Session)
 	case *protocol.Truncate:
 		return d.truncate(m)
+	case *protocol.SaveSession:
+		return d.saveSession(m)
+	case *protocol.RestoreSession:
+		return d.restoreSession(m)
 	case *protocol.Logits:
 		return d.logits(m)
+	case *protocol.Customize:
+		return d.customize(m)
+	case *protocol.ClosePool:
+		d.closePool()
+		return ok, nil
 	case *protocol.Generate:
 		return ok, d.generate(m)
 	case *protocol.Abort:

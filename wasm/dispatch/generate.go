@@ -43,7 +43,7 @@ func (d *Dispatcher) generate(m *protocol.Generate) error {
 // request translates a message.
 func (d *Dispatcher) request(m *protocol.Generate) engine.Request {
 	r := engine.Request{
-		Prompt: signed(m.Tokens), MaxTokens: int(m.MaxTokens), Stop: m.Stop, IgnoreEnd: m.IgnoreEOS,
+		Prompt: signed(m.Tokens), MaxTokens: int(m.MaxTokens), Stop: m.Stop, IgnoreEnd: m.IgnoreEOS, ShiftContext: m.ShiftContext,
 		Logprobs: m.Logprobs, TopTokens: int(m.TopLogprobs), Adapters: active(m.Adapters),
 		Sampling: sample.Options{
 			Temperature: m.Temperature, TopK: int(m.TopK), TypicalP: m.TypicalP, TopP: m.TopP, MinP: m.MinP,

@@ -10,6 +10,8 @@ import (
 type stream struct {
 	model   *engine.Loader
 	adapter *adapterStream
+	header  *headerStream
+	pool    *poolStream
 }
 
 // open begins a stream. Opening a model frees the one there is, with its sessions:
@@ -30,6 +32,12 @@ func (d *Dispatcher) open(m *protocol.Open) (err error) {
 	case m.Kind == "adapter":
 		d.stream.adapter, err = newAdapterStream(m)
 		return err
+	case m.Kind == "pool":
+		d.stream.pool, err = d.newPoolStream(m)
+		return err
+	case m.Kind == "header":
+		d.stream.header = newHeaderStream(m)
+		return nil
 	}
 	return fault.New(fault.BadRequest, "dispatch: cannot load a ", fault.Quote(m.Kind))
 }
@@ -41,6 +49,10 @@ func (s *stream) write(file int, p []byte) (n int, err error) {
 		n, err = s.model.Write(file, p)
 	case s.adapter != nil:
 		n, err = s.adapter.write(file, p)
+	case s.header != nil:
+		n, err = s.header.write(file, p)
+	case s.pool != nil:
+		n, err = s.pool.write(file, p)
 	default:
 		return 0, fault.New(fault.BadRequest, "dispatch: bytes without an open stream")
 	}
@@ -55,11 +67,14 @@ func (s *stream) discard() {
 	if s.model != nil {
 		s.model.Close()
 	}
+	if s.pool != nil {
+		s.pool.kernel.free()
+	}
 	*s = stream{}
 }
 
 // finish ends the stream and installs what it loaded.
-func (d *Dispatcher) finish() (protocol.Message, error) {
+func (d *Dispatcher) finish(request *protocol.Finish) (protocol.Message, error) {
 	s := d.stream
 	defer d.stream.discard()
 	switch {
@@ -69,12 +84,16 @@ func (d *Dispatcher) finish() (protocol.Message, error) {
 			return nil, err
 		}
 		d.stream.model = nil
+		m.SetDigest(request.Digest)
 		d.model = m
 		return d.info()
 	case s.adapter != nil:
 		return d.finishAdapter(s.adapter)
+	case s.pool != nil:
+		d.stream.pool = nil
+		return d.finishPool(s.pool)
 	}
-	return nil, fault.New(fault.BadRequest, "dispatch: no open stream to finish")
+	return nil, fault.New(fault.BadRequest, "dispatch: nothing is open to finish")
 }
 
 // unloadModel frees the model and its sessions.
@@ -82,6 +101,7 @@ func (d *Dispatcher) unloadModel() {
 	for id := range d.sessions {
 		_ = d.closeSession(id) // it exists
 	}
+	d.closePool()
 	if d.model != nil {
 		d.model.Close()
 		d.model = nil

@@ -80,7 +80,7 @@ func load(t testing.TB, e *Engine, model string) *protocol.ModelInfo {
 
 func open(t testing.TB, e *Engine, kvType string) uint32 {
 	t.Helper()
-	s, err := e.OpenSession(t.Context(), 256, kvType)
+	s, err := e.OpenSession(t.Context(), &protocol.OpenSession{ContextLength: 256, KVType: kvType, LogitRows: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,41 @@ import (
 	"pastel/wasm/protocol"
 )
 
-// OpenSession makes a session. contextLength 0 is the model's own.
-func (e *Engine) OpenSession(ctx context.Context, contextLength int, kvType string) (*protocol.SessionInfo, error) {
-	return call[*protocol.SessionInfo](ctx, e, &protocol.OpenSession{ContextLength: uint32(contextLength), KVType: kvType})
+// OpenSession makes a session.
+func (e *Engine) OpenSession(ctx context.Context, request *protocol.OpenSession) (*protocol.SessionInfo, error) {
+	return call[*protocol.SessionInfo](ctx, e, request)
+}
+
+// SaveSession returns a session's snapshot, which holds its conversation.
+func (e *Engine) SaveSession(ctx context.Context, session uint32) ([]byte, error) {
+	m, err := call[*protocol.Snapshot](ctx, e, &protocol.SaveSession{Session: session})
+	if err != nil {
+		return nil, err
+	}
+	return m.Snapshot, nil
+}
+
+// RestoreSession makes a session continue where a snapshot was taken.
+func (e *Engine) RestoreSession(ctx context.Context, request *protocol.RestoreSession) (*protocol.SessionInfo, error) {
+	return call[*protocol.SessionInfo](ctx, e, request)
+}
+
+// Render writes a conversation down as a prompt.
+func (e *Engine) Render(ctx context.Context, request *protocol.Render) (string, error) {
+	m, err := call[*protocol.Text](ctx, e, request)
+	if err != nil {
+		return "", err
+	}
+	return m.Text, nil
+}
+
+// Embed returns the sum of a text's query embeddings over its tokens.
+func (e *Engine) Embed(ctx context.Context, request *protocol.Embed) ([]float32, error) {
+	m, err := call[*protocol.Embedding](ctx, e, request)
+	if err != nil {
+		return nil, err
+	}
+	return m.Values, nil
 }
 
 // Tokenize turns text into ids.

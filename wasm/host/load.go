@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"pastel/wasm/protocol"
 )
@@ -16,6 +17,7 @@ type File struct {
 	Name   string // for messages
 	Size   uint64 // bytes
 	Reader io.ReaderAt
+	Digest string // SHA-256 in hex, "" when not known: see protocol.Finish
 }
 
 // chunkBytes is how much is read at a time: 1 MiB is past the size where the cost of
@@ -30,7 +32,28 @@ func (e *Engine) LoadModel(ctx context.Context, files []File, progress func(load
 	if err := e.stream(ctx, &protocol.Open{Kind: "model"}, files, progress); err != nil {
 		return nil, err
 	}
-	return call[*protocol.ModelInfo](ctx, e, &protocol.Finish{})
+	return call[*protocol.ModelInfo](ctx, e, &protocol.Finish{Digest: digestOf(files)})
+}
+
+// digestOf joins the files' digests; "" when one is not known.
+func digestOf(files []File) string {
+	var all []string
+	for _, f := range files {
+		if f.Digest == "" {
+			return ""
+		}
+		all = append(all, f.Digest)
+	}
+	return strings.Join(all, " ")
+}
+
+// Preflight reads the headers of a model's files and estimates what it would need; the
+// model that is loaded, if any, stays.
+func (e *Engine) Preflight(ctx context.Context, files []File, request *protocol.Preflight) (*protocol.Estimate, error) {
+	if err := e.stream(ctx, &protocol.Open{Kind: "header"}, files, nil); err != nil {
+		return nil, err
+	}
+	return call[*protocol.Estimate](ctx, e, request)
 }
 
 // LoadAdapter loads an adapter under a name.

@@ -111,6 +111,16 @@ func (c *coder) str(v *string) {
 	*v = string(c.take(n))
 }
 
+// bytes codes a list of u8 without a call for each.
+func (c *coder) bytes(v *[]byte) {
+	n := c.count(len(*v), 1)
+	if !c.reading {
+		c.buf = append(c.buf, *v...)
+		return
+	}
+	*v = append([]byte{}, c.take(n)...)
+}
+
 // count codes the number of items of a list. When reading it refuses a count whose
 // items, at minBytes each, could not fit in what is left, so that no allocation is
 // larger than the message that claims it.

@@ -12,6 +12,8 @@ const (
 	TagSessionInfo Tag = 135
 	TagLogitsReply Tag = 136
 	TagEmbedding   Tag = 137
+	TagSnapshot    Tag = 138
+	TagEstimate    Tag = 139
 	TagProgress    Tag = 140
 	TagChunk       Tag = 141
 	TagDone        Tag = 142
@@ -90,6 +92,26 @@ type Embedding struct {
 	Values []float32
 }
 
+// Snapshot is a saved session.
+type Snapshot struct {
+	Snapshot []byte
+}
+
+// Estimate is what a model would need in bytes, and how fast it could be at most.
+type Estimate struct {
+	WeightBytes   uint64
+	KVBytes       uint64 // cache of ContextLength tokens
+	WorkBytes     uint64 // buffers of one session
+	TotalBytes    uint64
+	LimitBytes    uint64 // what can be had
+	Fits          bool
+	ContextLength uint32
+	MacsPerToken  uint64
+	BytesPerToken uint64  // weights one decoded token reads
+	DecodeTokS    float64 // 0 when the rates are unknown
+	PrefillTokS   float64
+}
+
 // Progress counts the steps of a phase that yields no text.
 type Progress struct {
 	Phase string // "prefill"
@@ -134,6 +156,8 @@ func (*Text) Tag() Tag        { return TagText }
 func (*SessionInfo) Tag() Tag { return TagSessionInfo }
 func (*LogitsReply) Tag() Tag { return TagLogitsReply }
 func (*Embedding) Tag() Tag   { return TagEmbedding }
+func (*Snapshot) Tag() Tag    { return TagSnapshot }
+func (*Estimate) Tag() Tag    { return TagEstimate }
 func (*Progress) Tag() Tag    { return TagProgress }
 func (*Chunk) Tag() Tag       { return TagChunk }
 func (*Done) Tag() Tag        { return TagDone }
@@ -191,6 +215,20 @@ func (m *LogitsReply) fields(c *coder) {
 }
 
 func (m *Embedding) fields(c *coder) { c.f32s(&m.Values) }
+
+func (m *Snapshot) fields(c *coder) { c.bytes(&m.Snapshot) }
+
+func (m *Estimate) fields(c *coder) {
+	for _, v := range []*uint64{&m.WeightBytes, &m.KVBytes, &m.WorkBytes, &m.TotalBytes, &m.LimitBytes} {
+		c.u53(v)
+	}
+	c.bool(&m.Fits)
+	c.u32(&m.ContextLength)
+	c.u53(&m.MacsPerToken)
+	c.u53(&m.BytesPerToken)
+	c.f64(&m.DecodeTokS)
+	c.f64(&m.PrefillTokS)
+}
 
 func (m *Progress) fields(c *coder) {
 	c.str(&m.Phase)

@@ -3,22 +3,25 @@ package protocol
 // The tags of requests. Each is answered by exactly one reply; an Error may take
 // the place of any other.
 const (
-	TagOpen         Tag = 1
-	TagFinish       Tag = 2
-	TagDiscard      Tag = 3
-	TagUnload       Tag = 4
-	TagInfo         Tag = 5
-	TagStats        Tag = 6
-	TagTokenize     Tag = 10
-	TagDetokenize   Tag = 11
-	TagRender       Tag = 12
-	TagEmbed        Tag = 13
-	TagOpenSession  Tag = 20
-	TagCloseSession Tag = 21
-	TagTruncate     Tag = 22
-	TagGenerate     Tag = 30
-	TagAbort        Tag = 31
-	TagLogits       Tag = 32
+	TagOpen           Tag = 1
+	TagFinish         Tag = 2
+	TagDiscard        Tag = 3
+	TagUnload         Tag = 4
+	TagInfo           Tag = 5
+	TagStats          Tag = 6
+	TagPreflight      Tag = 7
+	TagTokenize       Tag = 10
+	TagDetokenize     Tag = 11
+	TagRender         Tag = 12
+	TagEmbed          Tag = 13
+	TagOpenSession    Tag = 20
+	TagCloseSession   Tag = 21
+	TagTruncate       Tag = 22
+	TagSaveSession    Tag = 23
+	TagRestoreSession Tag = 24
+	TagGenerate       Tag = 30
+	TagAbort          Tag = 31
+	TagLogits         Tag = 32
 )
 
 // A File is one file of a stream.
@@ -30,13 +33,18 @@ type File struct {
 // Open begins a stream of files, whose bytes follow through the module's write
 // export; Finish ends it. Reply: OK.
 type Open struct {
-	Kind  string // "model" or "adapter"
+	Kind  string // "model", "adapter", or "header": a model's header only, for Preflight
 	ID    string // the adapter's name in requests; unused for a model
 	Files []File // the shards of a model in their order, or one file
 }
 
 // Finish ends the stream. Reply: ModelInfo or AdapterInfo, by the stream's kind.
-type Finish struct{}
+type Finish struct {
+	// Digest is the SHA-256 of the model's files in hex, with a space between, or "" when
+	// the host does not know it; without one, snapshots of models with equal shapes look
+	// alike.
+	Digest string
+}
 
 // Discard throws a half-written stream away. Reply: OK, also when there is none.
 type Discard struct{}
@@ -52,6 +60,16 @@ type Info struct{}
 
 // Stats asks for memory and executor figures. Reply: StatsReply.
 type Stats struct{}
+
+// Preflight ends a stream of kind "header" with what that model would need and how
+// fast it could be, from the rates the host has measured; 0 is unknown. Nothing is
+// allocated and a loaded model stays. Reply: Estimate.
+type Preflight struct {
+	ContextLength uint32 // as in OpenSession
+	KVType        string
+	ReadBytesPerS float64 // memory read rate
+	MacsPerS      float64 // rate of the dot instruction
+}
 
 // Tokenize turns text into ids. Reply: Tokens.
 type Tokenize struct {
@@ -88,6 +106,7 @@ type Embed struct {
 type OpenSession struct {
 	ContextLength uint32 // tokens; 0 is the model's own
 	KVType        string // "F32", "F16", "Q8_0"; "" is the engine's choice
+	LogitRows     uint32 // the most rows of Logits computed in one pass; 0 is 1
 }
 
 // CloseSession frees a session. Reply: OK.
@@ -99,6 +118,21 @@ type CloseSession struct {
 type Truncate struct {
 	Session uint32
 	Length  uint32
+}
+
+// SaveSession asks for a session's tokens, keys and values as bytes. They hold the
+// conversation. Reply: Snapshot.
+type SaveSession struct {
+	Session uint32
+}
+
+// RestoreSession makes a session continue where a snapshot was taken, under the same
+// model, cache type and adapters. Reply: SessionInfo; after an Error the session is
+// empty.
+type RestoreSession struct {
+	Session  uint32
+	Adapters []Adapter
+	Snapshot []byte
 }
 
 // An Adapter is a loaded adapter and how strongly it acts.
@@ -138,6 +172,8 @@ type Generate struct {
 	LogitBias        []Bias
 
 	Format string // "" any text, "json" a JSON object, else the text of a JSON Schema
+
+	ShiftContext bool // a full context forgets its older half instead of ending the text
 }
 
 // A Bias is added to a token's logit. Negative infinity forbids the token.
@@ -159,22 +195,25 @@ type Logits struct {
 	Adapters []Adapter
 }
 
-func (*Open) Tag() Tag         { return TagOpen }
-func (*Finish) Tag() Tag       { return TagFinish }
-func (*Discard) Tag() Tag      { return TagDiscard }
-func (*Unload) Tag() Tag       { return TagUnload }
-func (*Info) Tag() Tag         { return TagInfo }
-func (*Stats) Tag() Tag        { return TagStats }
-func (*Tokenize) Tag() Tag     { return TagTokenize }
-func (*Detokenize) Tag() Tag   { return TagDetokenize }
-func (*Render) Tag() Tag       { return TagRender }
-func (*Embed) Tag() Tag        { return TagEmbed }
-func (*OpenSession) Tag() Tag  { return TagOpenSession }
-func (*CloseSession) Tag() Tag { return TagCloseSession }
-func (*Truncate) Tag() Tag     { return TagTruncate }
-func (*Generate) Tag() Tag     { return TagGenerate }
-func (*Abort) Tag() Tag        { return TagAbort }
-func (*Logits) Tag() Tag       { return TagLogits }
+func (*Open) Tag() Tag           { return TagOpen }
+func (*Finish) Tag() Tag         { return TagFinish }
+func (*Discard) Tag() Tag        { return TagDiscard }
+func (*Unload) Tag() Tag         { return TagUnload }
+func (*Info) Tag() Tag           { return TagInfo }
+func (*Stats) Tag() Tag          { return TagStats }
+func (*Preflight) Tag() Tag      { return TagPreflight }
+func (*Tokenize) Tag() Tag       { return TagTokenize }
+func (*Detokenize) Tag() Tag     { return TagDetokenize }
+func (*Render) Tag() Tag         { return TagRender }
+func (*Embed) Tag() Tag          { return TagEmbed }
+func (*OpenSession) Tag() Tag    { return TagOpenSession }
+func (*CloseSession) Tag() Tag   { return TagCloseSession }
+func (*Truncate) Tag() Tag       { return TagTruncate }
+func (*SaveSession) Tag() Tag    { return TagSaveSession }
+func (*RestoreSession) Tag() Tag { return TagRestoreSession }
+func (*Generate) Tag() Tag       { return TagGenerate }
+func (*Abort) Tag() Tag          { return TagAbort }
+func (*Logits) Tag() Tag         { return TagLogits }
 
 func (m *Open) fields(c *coder) {
 	c.str(&m.Kind)
@@ -185,13 +224,20 @@ func (m *Open) fields(c *coder) {
 	})
 }
 
-func (m *Finish) fields(*coder)  {}
-func (m *Discard) fields(*coder) {}
+func (m *Finish) fields(c *coder) { c.str(&m.Digest) }
+func (m *Discard) fields(*coder)  {}
 
 func (m *Unload) fields(c *coder) { c.str(&m.ID) }
 
 func (m *Info) fields(*coder)  {}
 func (m *Stats) fields(*coder) {}
+
+func (m *Preflight) fields(c *coder) {
+	c.u32(&m.ContextLength)
+	c.str(&m.KVType)
+	c.f64(&m.ReadBytesPerS)
+	c.f64(&m.MacsPerS)
+}
 
 func (m *Tokenize) fields(c *coder) {
 	c.str(&m.Text)
@@ -220,6 +266,7 @@ func (m *Embed) fields(c *coder) {
 func (m *OpenSession) fields(c *coder) {
 	c.u32(&m.ContextLength)
 	c.str(&m.KVType)
+	c.u32(&m.LogitRows)
 }
 
 func (m *CloseSession) fields(c *coder) { c.u32(&m.Session) }
@@ -227,6 +274,14 @@ func (m *CloseSession) fields(c *coder) { c.u32(&m.Session) }
 func (m *Truncate) fields(c *coder) {
 	c.u32(&m.Session)
 	c.u32(&m.Length)
+}
+
+func (m *SaveSession) fields(c *coder) { c.u32(&m.Session) }
+
+func (m *RestoreSession) fields(c *coder) {
+	c.u32(&m.Session)
+	c.adapters(&m.Adapters)
+	c.bytes(&m.Snapshot)
 }
 
 func (c *coder) adapters(v *[]Adapter) {
@@ -263,6 +318,7 @@ func (m *Generate) fields(c *coder) {
 		c.f32(&b.Bias)
 	})
 	c.str(&m.Format)
+	c.bool(&m.ShiftContext)
 }
 
 func (m *Abort) fields(c *coder) { c.u32(&m.Session) }

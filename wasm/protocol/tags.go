@@ -15,6 +15,8 @@ func newMessage(t Tag) Message {
 		return &Info{}
 	case TagStats:
 		return &Stats{}
+	case TagPreflight:
+		return &Preflight{}
 	case TagTokenize:
 		return &Tokenize{}
 	case TagDetokenize:
@@ -29,6 +31,10 @@ func newMessage(t Tag) Message {
 		return &CloseSession{}
 	case TagTruncate:
 		return &Truncate{}
+	case TagSaveSession:
+		return &SaveSession{}
+	case TagRestoreSession:
+		return &RestoreSession{}
 	case TagGenerate:
 		return &Generate{}
 	case TagAbort:
@@ -55,6 +61,10 @@ func newMessage(t Tag) Message {
 		return &LogitsReply{}
 	case TagEmbedding:
 		return &Embedding{}
+	case TagSnapshot:
+		return &Snapshot{}
+	case TagEstimate:
+		return &Estimate{}
 	case TagProgress:
 		return &Progress{}
 	case TagChunk:
@@ -62,5 +72,5 @@ func newMessage(t Tag) Message {
 	case TagDone:
 		return &Done{}
 	}
-	return nil
+	return newPoolMessage(t)
 }

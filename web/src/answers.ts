@@ -256,6 +256,7 @@ function samplingAsk(p: SamplingParams): GenerateAsk {
     presencePenalty: inRange("presence_penalty", p.presence_penalty ?? 0, -2, 2),
     frequencyPenalty: inRange("frequency_penalty", p.frequency_penalty ?? 0, -2, 2),
     repeatLastN: 0,
+    shiftContext: false,
     format: "",
     logitBias: Object.entries(p.logit_bias ?? {}).map(([token, bias]) => ({
       token: inRange("logit_bias token", Number(token), 0, 2 ** 32 - 1),

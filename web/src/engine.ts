@@ -272,7 +272,7 @@ export class Engine {
   async #openSession(): Promise<number> {
     if (this.#session !== undefined) return this.#session;
     const { contextLength = 0, kvType = "" } = this.#options;
-    const info = await this.#call({ type: "openSession", contextLength, kvType }, "sessionInfo");
+    const info = await this.#call({ type: "openSession", contextLength, kvType, logitRows: 0 }, "sessionInfo");
     return (this.#session = info.session);
   }
 

@@ -27,11 +27,17 @@ export async function loadInto(
   module.ask({ type: "open", kind: request.kind, id: request.id, files });
   try {
     await sendAll(module, sources, signal, progress);
-    return module.ask({ type: "finish" });
+    return module.ask({ type: "finish", digest: digestOf(sources) });
   } catch (thrown) {
     if (!module.isDead) module.call({ type: "discard" });
     throw thrown;
   }
+}
+
+/** The digests of all files, or "" when one is unknown. */
+function digestOf(sources: readonly ByteSource[]): string {
+  const all = sources.map((s) => s.sha256 ?? "");
+  return all.includes("") ? "" : all.join(" ");
 }
 
 /** Where sending one file stands. leftover are bytes read but not taken. */

@@ -15,7 +15,7 @@
  */
 
 /** The first byte of every message. It changes with every change of format. */
-export const version = 2;
+export const version = 3;
 
 /** Bytes that are not a message; its code is the one the Go twin gives them. */
 export class ProtocolError extends Error {
@@ -211,6 +211,21 @@ const f32s: Codec<Float32Array> = {
   },
 };
 
+/** A list of bytes, copied as a whole. */
+const u8s: Codec<Uint8Array> = {
+  minBytes: 4,
+  write: (w, v) => {
+    u32.write(w, v.length);
+    const at = w.grow(v.length);
+    w.bytes.set(v, at);
+  },
+  read: (r) => {
+    const n = readCount(r, 1);
+    const at = r.take(n);
+    return r.bytes.slice(at, at + n);
+  },
+};
+
 // A shape is an object of codecs, or of anything nested in it, in wire order.
 type Shape = Readonly<Record<string, Codec<never>>>;
 type Values<S> = { -readonly [K in keyof S]: S[K] extends Codec<infer T> ? T : never };
@@ -230,21 +245,30 @@ function struct(shape: Readonly<Record<string, Codec<unknown>>>): Codec<Record<s
 /** A loaded adapter and how strongly it acts. */
 const adapter = struct({ id: str, scale: f32 });
 
+/** The names of cache types; "" is the engine's choice. */
+const kvType = oneOf("", "F32", "F16", "Q8_0");
+
 /** Requests: tag, and fields in wire order. The Go twin documents each. */
 const requests = {
-  open: [1, struct({ kind: oneOf("model", "adapter"), id: str, files: list(struct({ name: str, size: u53 })) })],
-  finish: [2, struct({})],
+  open: [
+    1,
+    struct({ kind: oneOf("model", "adapter", "pool", "header"), id: str, files: list(struct({ name: str, size: u53 })) }),
+  ],
+  finish: [2, struct({ digest: str })],
   discard: [3, struct({})],
   unload: [4, struct({ id: str })],
   info: [5, struct({})],
   stats: [6, struct({})],
+  preflight: [7, struct({ contextLength: u32, kvType, readBytesPerS: f64, macsPerS: f64 })],
   tokenize: [10, struct({ text: str, addSpecial: bool, parseSpecial: bool })],
   detokenize: [11, struct({ tokens: list(u32), special: bool })],
   render: [12, struct({ messages: str, tools: str, variables: str, addGenerationPrompt: bool, chatML: bool })],
   embed: [13, struct({ session: u32, tokens: list(u32) })],
-  openSession: [20, struct({ contextLength: u32, kvType: oneOf("", "F32", "F16", "Q8_0") })],
+  openSession: [20, struct({ contextLength: u32, kvType, logitRows: u32 })],
   closeSession: [21, struct({ session: u32 })],
   truncate: [22, struct({ session: u32, length: u32 })],
+  saveSession: [23, struct({ session: u32 })],
+  restoreSession: [24, struct({ session: u32, adapters: list(adapter), snapshot: u8s })],
   generate: [
     30,
     struct({
@@ -271,10 +295,30 @@ const requests = {
       repeatLastN: i32,
       logitBias: list(struct({ token: u32, bias: f32 })),
       format: str,
+      shiftContext: bool,
     }),
   ],
   abort: [31, struct({ session: u32 })],
   logits: [32, struct({ session: u32, tokens: list(u32), all: bool, adapters: list(adapter) })],
+  customize: [
+    40,
+    struct({
+      id: str,
+      session: u32,
+      samples: list(str),
+      weights: list(f64),
+      weighting: str,
+      tau: f64,
+      topK: u32,
+      scoresOnly: bool,
+      save: bool,
+      labelled: list(struct({ prompt: str, answer: str })),
+      maxEvals: u32,
+      maxMs: f64,
+      seed: u53,
+    }),
+  ],
+  closePool: [41, struct({})],
 } as const;
 
 /** Replies: tag, and fields in wire order. The Go twin documents each. */
@@ -306,6 +350,23 @@ const replies = {
   sessionInfo: [135, struct({ session: u32, contextLength: u32, length: u32, kvBytes: u53 })],
   logitsReply: [136, struct({ nRows: u32, values: f32s })],
   embedding: [137, struct({ values: f32s })],
+  snapshot: [138, struct({ snapshot: u8s })],
+  estimate: [
+    139,
+    struct({
+      weightBytes: u53,
+      kvBytes: u53,
+      workBytes: u53,
+      totalBytes: u53,
+      limitBytes: u53,
+      fits: bool,
+      contextLength: u32,
+      macsPerToken: u53,
+      bytesPerToken: u53,
+      decodeTokS: f64,
+      prefillTokS: f64,
+    }),
+  ],
   progress: [140, struct({ phase: oneOf("prefill"), done: u32, total: u32 })],
   chunk: [
     141,
@@ -321,6 +382,30 @@ const replies = {
       completionTokens: u32,
       prefillMs: f64,
       decodeMs: f64,
+    }),
+  ],
+  poolInfo: [
+    150,
+    struct({ id: str, name: str, adapters: list(str), rank: u32, canBlend: bool, weightBytes: u53 }),
+  ],
+  customized: [
+    151,
+    struct({
+      id: str,
+      poolID: str,
+      scores: list(f64),
+      weights: list(f64),
+      rank: u32,
+      nModules: u32,
+      weightBytes: u53,
+      embedMs: f64,
+      refineMs: f64,
+      blendMs: f64,
+      packMs: f64,
+      startLoss: f64,
+      loss: f64,
+      evals: u32,
+      file: u8s,
     }),
   ],
 } as const;

@@ -6,7 +6,8 @@ import { decode, encode, type Message } from "../src/protocol.js";
 
 /** Plain JSON of any message: keys sorted, typed arrays as arrays. */
 function plain(value: unknown): unknown {
-  if (value instanceof Float32Array || Array.isArray(value)) return Array.from(value, plain);
+  if (value instanceof Float32Array || value instanceof Uint8Array || Array.isArray(value))
+    return Array.from(value, plain);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)

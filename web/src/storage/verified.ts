@@ -11,6 +11,8 @@ export interface ByteSource {
   readonly file: string;
   /** Length in bytes. */
   readonly size: number;
+  /** The whole file's SHA-256 in hex, where it was published. */
+  readonly sha256?: string;
   /**
    * Copies bytes [offset, offset+dst.length) into dst, which may lie in shared memory.
    * dst must stay attached until the promise settles. Fastest when offsets go forward.
@@ -28,6 +30,7 @@ const nAhead = 3;
 export class VerifiedFile implements ByteSource {
   readonly file: string;
   readonly size: number;
+  readonly sha256: string;
   /** Chunks that were bad and were fetched again. */
   healed = 0;
   readonly #store: Store;
@@ -42,6 +45,7 @@ export class VerifiedFile implements ByteSource {
     this.#heal = heal;
     this.file = m.file;
     this.size = m.size;
+    this.sha256 = m.sha256;
   }
 
   async read(offset: number, dst: Uint8Array): Promise<void> {
