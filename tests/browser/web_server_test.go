@@ -209,6 +209,7 @@ func (f *modelFile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.send(w, body[:cut], perKB)
 	if cut < len(body) {
+		time.Sleep(100 * time.Millisecond) // an error drops what the reader has not seen yet
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -70,7 +70,7 @@ func TestWebDownload(t *testing.T) {
 		{name: "no etag", fault: func(f *modelFile) { f.etag = "" }},
 		{name: "server ignores ranges", fault: func(f *modelFile) { f.noRanges = true }},
 		{name: "server ignores ranges and cuts twice", fault: func(f *modelFile) { f.noRanges, f.cutAfter, f.cuts = true, size/2, 2 }, errors: []string{"ERR_"}},
-		{name: "connections cut", fault: func(f *modelFile) { f.cutAfter, f.cuts = chunkBytes/3, 30 }, errors: []string{"ERR_"}},
+		{name: "connections cut", fault: func(f *modelFile) { f.cutAfter, f.cuts = chunkBytes/3, 20 }, errors: []string{"ERR_"}},
 		{name: "busy server", fault: func(f *modelFile) { f.statuses = []int{503, 429, 500, 0, 503} }, errors: []string{"status of"}},
 		{name: "published digest", fault: func(*modelFile) {}, source: func(s *source, f *modelFile) { s.SHA256, s.Size = f.digest(), size }},
 		{name: "digest as etag", fault: func(f *modelFile) { f.etag = `"` + f.digest() + `"` }},
