@@ -159,3 +159,18 @@ func (s *Session) SetAdapters(active []ActiveAdapter) error {
 	s.planner.Adapters = set
 	return s.plan()
 }
+
+// Digest is the SHA-256 of the model's file in hex, "" when the host has not said.
+func (m *Model) Digest() string { return m.digest }
+
+// Shape tells the extents of a weight matrix by its GGUF name.
+func (m *Model) Shape(name string) (out, in int, ok bool) {
+	w := m.weights.Matrices[name]
+	if w == nil {
+		return 0, 0, false
+	}
+	return w.Rows, w.K, true
+}
+
+// Executor runs tapes over the model's memory.
+func (m *Model) Executor() Executor { return m.machine.Exec }

@@ -4,7 +4,8 @@ import "pastel/kernels"
 
 // Embed returns the sum over ids of the first layer's queries before rotation
 // [nHeads·keyDim]: the layer-1 query embedding of a text, not yet divided by its
-// length. Nothing else of the model runs; the session's cache is untouched.
+// length. Nothing else of the model runs, no adapter acts, and the session's cache is
+// untouched.
 //
 // Source: Bang et al. 2024, arXiv:2406.07007; pooling and normalisation are ours
 // (package blend/keys).
@@ -17,6 +18,9 @@ func (s *Session) Embed(ids []int32) ([]float32, error) {
 	sum := make([]float32, c.QueryDim())
 	stride := c.QKVDim()
 	s.planned = shape{}
+	adapters := s.planner.Adapters
+	s.planner.Adapters = nil // keys are embeddings of the base
+	defer func() { s.planner.Adapters = adapters }()
 	for first := 0; first < len(ids); first += s.Batch() {
 		n := min(s.Batch(), len(ids)-first)
 		copy(mem.I32(w.IDs, n), ids[first:first+n])

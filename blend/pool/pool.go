@@ -20,6 +20,7 @@ type Pool struct {
 	total int        // values of one adapter
 	f16   [][]uint16 // [adapter][total]; nil until loaded
 	alloc func(n int) ([]uint16, error)
+	sum   func(n int) ([]float32, error)
 }
 
 // A slot is a target's place: A [ranks, in] at a, B [out, ranks] at b.
@@ -29,6 +30,9 @@ type slot struct{ a, b int }
 type Options struct {
 	Ranks int                           // use only the first so many ranks; 0 means all
 	Alloc func(n int) ([]uint16, error) // gives the memory for one adapter's values; nil means make
+
+	// AllocSum gives the memory for a blend's values, which the adapter then uses; nil means make.
+	AllocSum func(n int) ([]float32, error)
 }
 
 // Open checks the keys' file and returns a pool without adapters.
@@ -45,7 +49,7 @@ func Open(m *Manifest, keysFile []byte, o Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{Manifest: m, Keys: k, ranks: o.Ranks, f16: make([][]uint16, len(m.Adapters)), alloc: o.Alloc}
+	p := &Pool{Manifest: m, Keys: k, ranks: o.Ranks, f16: make([][]uint16, len(m.Adapters)), alloc: o.Alloc, sum: o.AllocSum}
 	for _, t := range m.Targets {
 		s := slot{a: p.total, b: p.total + o.Ranks*t.In}
 		p.slots = append(p.slots, s)
@@ -53,6 +57,9 @@ func Open(m *Manifest, keysFile []byte, o Options) (*Pool, error) {
 	}
 	if p.alloc == nil {
 		p.alloc = func(n int) ([]uint16, error) { return make([]uint16, n), nil }
+	}
+	if p.sum == nil {
+		p.sum = func(n int) ([]float32, error) { return make([]float32, n), nil }
 	}
 	return p, nil
 }
@@ -170,7 +177,7 @@ type Kernel interface {
 //
 // Shapes: weights [n].
 // Errors: fault.BadRequest for weights of another number, not finite, or for an
-// adapter that is not loaded; in the delta space those of blend.Delta.
+// adapter that is not loaded; what AllocSum returns; in the delta space those of blend.Delta.
 func (p *Pool) Blend(name string, weights []float64, kernel Kernel) (*blend.Adapter, error) {
 	if len(weights) != len(p.f16) {
 		return nil, fault.New(fault.BadRequest, "pool: ", len(weights), " weights for ", len(p.f16), " adapters")
@@ -193,7 +200,10 @@ func (p *Pool) Blend(name string, weights []float64, kernel Kernel) (*blend.Adap
 		kernel = Generic{}
 	}
 	if p.Space == blend.FactorSpace {
-		dst := make([]float32, p.total)
+		dst, err := p.sum(p.total)
+		if err != nil {
+			return nil, err
+		}
 		kernel.WeightedSum(dst, src, used)
 		return p.adapter(name, dst)
 	}
@@ -204,7 +214,10 @@ func (p *Pool) blendDeltas(name string, src [][]uint16, used []float32, kernel K
 	var list []*blend.Adapter
 	var weights []float64
 	for n := range src {
-		dst := make([]float32, p.total)
+		dst, err := p.sum(p.total)
+		if err != nil {
+			return nil, err
+		}
 		kernel.WeightedSum(dst, src[n:n+1], []float32{1})
 		a, err := p.adapter(name, dst)
 		if err != nil {

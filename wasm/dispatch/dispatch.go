@@ -19,10 +19,10 @@ type Config struct {
 // A Dispatcher holds one model and its sessions. It must not be used by two
 // goroutines at once.
 type Dispatcher struct {
-	config   Config
-	stream   stream // what is being loaded
-	model    *engine.Model
-	pool     *pool.Pool // nil when none is loaded
+	config Config
+	stream stream // what is being loaded
+	model  *engine.Model
+	pool   *pool.Pool // nil when none is loaded
 
 	poolKernel *poolKernel
 

@@ -143,7 +143,7 @@ func (d *Dispatcher) closePool() {
 // by a tape.
 type poolKernel struct {
 	mem   *kernels.Memory
-	exec  kernels.Executor
+	exec  engine.Executor
 	half  map[*uint16]kernels.Addr
 	sums  map[*float32]kernels.Addr
 	bytes uint64
