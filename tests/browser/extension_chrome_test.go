@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -140,7 +139,7 @@ func (x *installed) click(entry, selection string, window int) {
 	x.t.Helper()
 	x.wake()
 	info := x.target("sw.js")
-	ctx, cancel := chromedp.NewContext(x.ctx, chromedp.WithTargetID(info.TargetID))
+	ctx, cancel := chromedp.NewContext(x.ctx, chromedp.WithTargetID(info.TargetID), chromedp.WithDetachOnCancel())
 	defer cancel()
 	event, _ := json.Marshal(map[string]any{"menuItemId": entry, "selectionText": selection})
 	js := fmt.Sprintf(`chrome.contextMenus.onClicked.dispatch(%s, {id: 1, windowId: %d}); 0`, event, window)
@@ -209,4 +208,3 @@ func cold(tb *tab, maxTokens int) {
 	time.Sleep(100 * time.Millisecond)
 }
 
-var _ = os.Getenv

@@ -21,7 +21,7 @@ var Browsers = []string{"chrome", "firefox"}
 // modules, the bundled model and its pool of adapters.
 func Extension(web, browser string) (Files, error) {
 	dir := filepath.Join(web, "extension")
-	scripts := map[string][]string{"chrome": {"sw.ts", "offscreen.ts"}, "firefox": {"background.ts"}}[browser]
+	scripts := map[string][]string{"chrome": {"sw.ts", "offscreen.ts"}, "firefox": {"background.ts", "bridge.ts"}}[browser]
 	if scripts == nil {
 		return nil, fmt.Errorf("build: no extension for %q", browser)
 	}

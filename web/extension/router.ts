@@ -18,6 +18,9 @@ const menus: [id: Task | "sample", title: string][] = [
   ["sample", "Add to my style samples"],
 ];
 
+/** Firefox only: pages there cannot connect by themselves. */
+const letIn = "let-in";
+
 /** Registers all listeners; to be called at once when the script runs, or events are lost. */
 export function startRouter(host: ToHost): void {
   chrome.runtime.onInstalled.addListener(() => void makeMenus());
@@ -30,9 +33,13 @@ export function startRouter(host: ToHost): void {
 async function makeMenus(): Promise<void> {
   await chrome.contextMenus.removeAll();
   for (const [id, title] of menus) chrome.contextMenus.create({ id, title, contexts: ["selection"] });
+  if (chrome.scripting) chrome.contextMenus.create({ id: letIn, title: "Let this page use Pastel", contexts: ["page"] });
 }
 
 async function clicked(host: ToHost, click: ExtClick, tab: ExtTab | undefined): Promise<void> {
+  if (click.menuItemId === letIn && tab?.id !== undefined) {
+    return void (await chrome.scripting?.executeScript({ target: { tabId: tab.id }, files: ["bridge.js"] }));
+  }
   const text = (click.selectionText ?? "").trim();
   const entry = menus.find(([id]) => id === click.menuItemId)?.[0];
   if (text === "" || entry === undefined || tab === undefined) return;

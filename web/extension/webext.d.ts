@@ -60,7 +60,7 @@ declare const chrome: {
   offscreen?: {
     createDocument(options: { url: string; reasons: string[]; justification: string }): Promise<void>;
   };
-  scripting: {
+  scripting?: {
     executeScript(options: { target: { tabId: number }; files: string[] }): Promise<unknown>;
   };
   sidePanel?: {

@@ -163,7 +163,7 @@ export class Host {
   async #deleteModel(id: string): Promise<void> {
     const stored = (await listModels()).find((m) => m.id === id);
     const settings = await this.#settings();
-    if (stored && settings.model !== "" && stored.url === settings.model) {
+    if (stored && isOf(settings.model, stored.url)) {
       const why = `the model ${stored.file} was deleted while it was in use; choose a model and ask again`;
       this.#queue.fail("ERR_CLOSED", why);
       this.#model.close(why);
@@ -198,6 +198,7 @@ export class Host {
 
   async #hearPage(port: ExtPort, origin: string, m: FromPage): Promise<void> {
     await this.#ready;
+    if (typeof m !== "object" || m === null) throw new BadRequestError("ERR_BAD_REQUEST", "a message must be an object");
     const id = pageJob(origin, m.id);
     if (m.type === "stop") return this.#queue.stop(id);
     if (m.type === "attach") {
@@ -246,6 +247,11 @@ export class Host {
   #isBusy(): boolean {
     return [...this.#queue.jobs.values()].some((j) => j.state === "running" || j.state === "queued");
   }
+}
+
+/** Whether a stored file came from a model's reference: its address, or owner/repo with or without more. */
+function isOf(ref: string, url: string): boolean {
+  return ref !== "" && (url === ref || url.includes(`/${ref.split(/[:@]/)[0]}/resolve/`));
 }
 
 /** The part of a job's text that a client lacks. */

@@ -1,0 +1,131 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// askingSite is a web page that has the client for pages.
+func askingSite(t *testing.T) *httptest.Server {
+	t.Helper()
+	script := scripts(t, "../../web/extension/page/client.ts")["/client.js"]
+	mux := http.NewServeMux()
+	mux.HandleFunc("/client.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		w.Write(script)
+	})
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<!doctype html><title>asks</title><link rel="icon" href="data:,"><script type="module">
+			import { ask } from "./client.js";
+			window.begin = (id, text, n) => {
+				const o = window.run = { text: "", states: [], code: "", over: false };
+				(async () => {
+					const messages = [{ role: "user", content: text }];
+					for await (const piece of ask(id, messages, { max_tokens: n, temperature: 0, onState: (s) => o.states.push(s) })) o.text += piece;
+				})().catch((err) => (o.code = err.code ?? String(err))).finally(() => (o.over = true));
+			};
+		</script>`)
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// pageRun is what a page's question came to.
+type pageRun struct {
+	Text   string
+	States []string
+	Code   string
+}
+
+func begin(tb *tab, id, prompt string, n int) {
+	tb.t.Helper()
+	tb.waitFor(`typeof begin === "function"`)
+	tb.eval(fmt.Sprintf(`begin(%q, %q, %d)`, id, prompt, n), nil)
+}
+
+func endOfRun(tb *tab) (got pageRun) {
+	tb.t.Helper()
+	tb.waitFor(`run.over`)
+	tb.eval(`run`, &got)
+	return got
+}
+
+// TestExtensionPage lets two web pages share the extension's model, each after the user agreed.
+func TestExtensionPage(t *testing.T) {
+	x := installExtension(t)
+	panel := x.panel(7)
+	cold(panel, long)
+	whole := wholeAnswer(t, panel, "Once upon a time")
+	site, other := askingSite(t), askingSite(t)
+	page, second := x.open(site.URL), x.open(other.URL)
+
+	t.Run("nothing runs before the user agrees", func(t *testing.T) {
+		begin(page, x.id, "Once upon a time", 40)
+		page.waitFor(`run.states.includes("approval")`)
+		time.Sleep(300 * time.Millisecond)
+		var got pageRun
+		page.eval(`run`, &got)
+		if got.Text != "" {
+			t.Errorf("unasked, the page got %q", got.Text)
+		}
+	})
+	t.Run("allowed", func(t *testing.T) {
+		panel.waitFor(fmt.Sprintf(`document.getElementById("approvals").innerText.includes(%q)`, site.URL))
+		panel.eval(`document.querySelector("#approvals button").click()`, nil)
+		if got := endOfRun(page); got.Code != "" || !strings.HasPrefix(got.Text, story) {
+			t.Errorf("answer = %+v", got)
+		}
+	})
+	t.Run("allowed from then on", func(t *testing.T) {
+		begin(page, x.id, "Once upon a time", 40)
+		if got := endOfRun(page); !strings.HasPrefix(got.Text, story) || strings.Contains(strings.Join(got.States, " "), "approval") {
+			t.Errorf("answer = %+v", got)
+		}
+	})
+	for _, part := range []string{"sw.js", "offscreen.html"} {
+		t.Run(part+" killed in the middle", func(t *testing.T) {
+			begin(page, x.id, "Once upon a time", long)
+			page.waitFor(`run.text.length > 40`)
+			x.kill(part)
+			if got := endOfRun(page); got.Text != whole || got.Code != "" {
+				t.Errorf("%d characters, want %d, code %q", len(got.Text), len(whole), got.Code)
+			}
+		})
+	}
+	t.Run("the other page is asked for on its own, and refused", func(t *testing.T) {
+		begin(second, x.id, "Once upon a time", 40)
+		panel.waitFor(fmt.Sprintf(`document.getElementById("approvals").innerText.includes(%q)`, other.URL))
+		panel.eval(`document.querySelectorAll("#approvals button")[1].click()`, nil)
+		if got := endOfRun(second); got.Code != "ERR_CONSENT" || got.Text != "" {
+			t.Errorf("refused page: %+v", got)
+		}
+	})
+	t.Run("hostile messages", func(t *testing.T) {
+		var codes []string
+		page.eval(fmt.Sprintf(`Promise.all([
+			{ type: "ask", id: "", messages: [{ role: "user", content: "x" }] },
+			{ type: "ask", id: "a", messages: [] },
+			{ type: "ask", id: "b", messages: [{ role: "tool", content: "x" }] },
+			{ type: "ask", id: "c", messages: [{ role: "user", content: { a: 1 } }] },
+			{ type: "ask", id: "d", messages: [{ role: "user", content: "x" }], max_tokens: 1e9 },
+			{ type: "ask", id: "e", messages: [{ role: "user", content: "x".repeat(200000) }] },
+			{ type: "attach", id: "never", draft: 0, at: 0 },
+			{ type: "deleteAll" }, { type: "teach", samples: ["x"] }, null, 7, "x",
+		].map((m) => new Promise((resolve) => {
+			const port = chrome.runtime.connect(%q);
+			port.onMessage.addListener((r) => resolve(r.code ?? r.type));
+			port.postMessage(m);
+		})))`, x.id), &codes)
+		for i, code := range codes {
+			if code != "ERR_BAD_REQUEST" {
+				t.Errorf("message %d was answered with %s", i, code)
+			}
+		}
+	})
+}
