@@ -50,7 +50,7 @@ func Site(web string) (Files, error) {
 	if err := files.addFrom(filepath.Join(web, "page"), "index.html", "demo.css", "icon.svg"); err != nil {
 		return nil, err
 	}
-	if err := files.addAs("models/stories260K.gguf", filepath.Join(web, "../testdata/models/stories260K-F16.gguf")); err != nil {
+	if err := files.addAs("models/stories260K.gguf", filepath.Join(web, "../testdata/models/stories260K.gguf")); err != nil {
 		return nil, err
 	}
 	return files, files.addServiceWorker(web)
