@@ -15,6 +15,7 @@ package kernels
 //	Q4_1           qs as Q4_0, d, m [nb][r] float16
 //	Q5_0           qs as Q4_0, qh [nb][r] uint32, d
 //	Q5_1           qs as Q4_0, qh [nb][r] uint32, d, m
+//	Q4_K, Q5_K     as Q4_1 and Q5_1, with d·scale and −dmin·min of every sub-block as float16
 //
 // The integers of a block are turned by row: vector j of a block, of eight, holds
 // for row r the four columns k = 16·(j/4) + 4·((j+r) mod 4) + i, so that four
@@ -35,6 +36,8 @@ const (
 	Q4_1
 	Q5_0
 	Q5_1
+	Q4_K
+	Q5_K
 	nFormats
 )
 
@@ -65,6 +68,8 @@ var formats = [nFormats]formatInfo{
 	Q4_1: {name: "Q4_1", fileBlock: 32, fileBytes: 20, packBytes: 80, quantised: true, hasMin: true},
 	Q5_0: {name: "Q5_0", fileBlock: 32, fileBytes: 22, packBytes: 88, quantised: true, zero: 16},
 	Q5_1: {name: "Q5_1", fileBlock: 32, fileBytes: 24, packBytes: 96, quantised: true, hasMin: true},
+	Q4_K: {name: "Q4_K", fileBlock: 256, fileBytes: 144, packBytes: 640, quantised: true, hasMin: true},
+	Q5_K: {name: "Q5_K", fileBlock: 256, fileBytes: 176, packBytes: 768, quantised: true, hasMin: true},
 }
 
 func (f Format) String() string {
@@ -91,6 +96,12 @@ func (f Format) GroupBytes(k int) int {
 func (f Format) PackedBytes(rows, k int) int {
 	return (rows + GroupRows - 1) / GroupRows * f.GroupBytes(k)
 }
+
+// FileBlock is the number of columns per block of the file's format.
+func FileBlock(f Format) int { return formats[f].fileBlock }
+
+// five reports whether the integers have five bits.
+func (f Format) five() bool { return f == Q5_0 || f == Q5_1 || f == Q5_K }
 
 // MaxK is the largest number of columns of a quantised matrix.
 const MaxK = 1 << 17

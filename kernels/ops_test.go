@@ -149,7 +149,7 @@ func (b *bench) extremes(f kernels.Format, n, rows, k int) {
 // setScales writes d into the float16 scales and minimums of every block.
 func setScales(f kernels.Format, file []byte, d float32) {
 	half := tensor.F32ToF16(d)
-	at := map[kernels.Format][]int{kernels.Q4_1: {0, 2}, kernels.Q5_1: {0, 2}}[f]
+	at := map[kernels.Format][]int{kernels.Q4_1: {0, 2}, kernels.Q5_1: {0, 2}, kernels.Q4_K: {0, 2}, kernels.Q5_K: {0, 2}}[f]
 	if at == nil {
 		at = []int{0}
 	}

@@ -14,6 +14,8 @@ func packGroup(f Format, dst, src []byte, rows, k, zero int) {
 			packElems(dst, row, r, 2)
 		case Q8_0:
 			packQ8(dst, row, r, k/BlockK, byte(zero))
+		case Q4_K, Q5_K:
+			packQ45(map[Format]Format{Q4_K: Q4_1, Q5_K: Q5_1}[f], dst, unpackK(f, row), r, k/BlockK)
 		default:
 			packQ45(f, dst, row, r, k/BlockK)
 		}
@@ -44,7 +46,7 @@ func packQ45(f Format, dst, row []byte, r, nb int) {
 	info := &formats[f]
 	qh := dst[nb*64:]
 	scales := qh
-	five := f == Q5_0 || f == Q5_1
+	five := f.five()
 	if five {
 		scales = qh[nb*16:]
 	}
@@ -64,6 +66,46 @@ func packQ45(f Format, dst, row []byte, r, nb int) {
 			dst[b*64+at/4*16+r*4+at%4] = block[columnOf(at/4, r, at%4)]
 		}
 	}
+}
+
+// unpackK turns superblocks {d, dmin, scales[12], [qh[32]], qs[128]} into blocks
+// of Q4_1 or Q5_1: eight sub-blocks with float16 d·scale and −dmin·min.
+//
+// Source: llama.cpp, ggml-common.h, block_q4_K and block_q5_K.
+func unpackK(f Format, row []byte) []byte {
+	ints := 16
+	if f.five() {
+		ints += 32
+	}
+	var out []byte
+	for ; len(row) > 0; row = row[ints+128:] {
+		half := func(at int) float32 { return halfToF32(uint16(row[at]) | uint16(row[at+1])<<8) }
+		for sub := range 8 {
+			scale, minimum := scaleMinK(row[4:16], sub)
+			d, m := f32ToHalf(half(0)*float32(scale)), f32ToHalf(half(2)*float32(-int(minimum)))
+			out = append(out, byte(d), byte(d>>8), byte(m), byte(m>>8))
+			if f.five() {
+				var high [4]byte
+				for c := range BlockK {
+					high[c/8] |= row[16+c] >> sub & 1 << (c % 8)
+				}
+				out = append(out, high[:]...)
+			}
+			qs, shift := row[ints+sub/2*32:], sub%2*4
+			for c := range 16 {
+				out = append(out, qs[c]>>shift&15|qs[c+16]>>shift<<4)
+			}
+		}
+	}
+	return out
+}
+
+// scaleMinK reads the six-bit scale and minimum of a sub-block.
+func scaleMinK(s []byte, sub int) (scale, minimum byte) {
+	if sub < 4 {
+		return s[sub] & 63, s[sub+4] & 63
+	}
+	return s[sub+4]&15 | s[sub-4]>>6<<4, s[sub+4]>>4 | s[sub]>>6<<4
 }
 
 // packHighBits moves bit c of the file, column c's, to bit j of byte i.
@@ -152,7 +194,7 @@ func (p *packedMatrix) block(g []byte, lane, b int, q *[BlockK]int32) (d, m floa
 		v := g[b*64+at]
 		q[column], q[column+16] = int32(v&15), int32(v>>4)
 	})
-	if p.format == Q5_0 || p.format == Q5_1 {
+	if p.format.five() {
 		each(8, func(_, j, i, column int) { q[column] |= int32(scales[b*16+lane*4+i]>>j&1) << 4 })
 		scales = scales[nb*16:]
 	}

@@ -251,7 +251,7 @@ func (r *weightReader) keep(err error) {
 var packedFormats = map[tensor.Type]kernels.Format{
 	tensor.F32: kernels.F32, tensor.F16: kernels.F16, tensor.BF16: kernels.BF16,
 	tensor.Q8_0: kernels.Q8_0, tensor.Q4_0: kernels.Q4_0, tensor.Q4_1: kernels.Q4_1,
-	tensor.Q5_0: kernels.Q5_0, tensor.Q5_1: kernels.Q5_1,
+	tensor.Q5_0: kernels.Q5_0, tensor.Q5_1: kernels.Q5_1, tensor.Q4_K: kernels.Q4_K, tensor.Q5_K: kernels.Q5_K,
 }
 
 // Choose sets each matrix's packed format. Types the kernels do not compute with

@@ -37,6 +37,9 @@ func kindOf(f kernels.Format) (kind unpackedKind, already bool) {
 	return bytesKind, f == kernels.Q8_0
 }
 
+// packedAs names formats that are packed as an earlier one.
+var packedAs = map[kernels.Format]kernels.Format{kernels.Q4_K: kernels.Q4_1, kernels.Q5_K: kernels.Q5_1}
+
 // matmulTables are the functions that matmul picks from at run time.
 type matmulTables struct {
 	single *simd128.Table // by format: one token
@@ -70,6 +73,9 @@ func (b *builder) tables() *matmulTables {
 	for f := range kernels.Formats() {
 		switch {
 		case f == kernels.FormatNone:
+		case packedAs[f] != 0:
+			single = append(single, single[packedAs[f]])
+			unpack = append(unpack, unpack[packedAs[f]])
 		case f.Quantised():
 			single = append(single, b.blockTile(f.String(), blockFormats[f], 1, partial))
 			unpack = append(unpack, b.unpackBlocks(f))
@@ -166,7 +172,8 @@ func (b *builder) sizeCases(f *simd128.Func, k, packed, unpacked, kind simd128.I
 // groupBytes is kernels.Format.GroupBytes.
 func groupBytes(f *simd128.Func, format kernels.Format, k simd128.I32) simd128.I32 {
 	if format.Quantised() {
-		return k.ShrUI(5).Mul(f.I32(int32(format.GroupBytes(kernels.BlockK))))
+		block := kernels.FileBlock(format)
+		return k.ShrUI(5).Mul(f.I32(int32(format.GroupBytes(block) / (block / kernels.BlockK))))
 	}
 	return k.Mul(f.I32(int32(format.GroupBytes(1))))
 }

@@ -10,55 +10,91 @@ type packer struct {
 	f      *simd128.Func
 	src    [kernels.GroupRows]simd128.I32 // variables: where each row is read
 	dst    simd128.I32                    // variable: where the group is written
-	blocks simd128.I32                    // of the file's format in a row
-	zero   simd128.I8x16                  // added to the bytes of Q8_0
+	blocks simd128.I32                    // variable: blocks, or columns, in a row
+	bytes  simd128.I32                    // variable: the integers are bytes
+	min    simd128.I32                    // variable: the format has minimums
+	five   simd128.I32                    // variable: the integers have five bits
+	zero   simd128.I8x16                  // variable: added to every byte
+	low    simd128.I8x16                  // nibble mask
+	bits   *simd128.Func                  // turn_bits
+	kRow   *simd128.Func                  // pack_k_row
 }
+
+// Ways of packing.
+const (
+	packWords = iota // float32
+	packHalves
+	packBlocks // of 32 columns
+	packK      // superblocks of 256 columns: Q4_K, Q5_K
+)
 
 // pack emits the operation. A unit is a group; rows that do not exist repeat
 // the last one.
 func (b *builder) pack() *simd128.Func {
+	bits := b.turnBits()
+	kRow := b.packKRow(bits)
 	f, r, start, end := b.unitsFunc("pack", kernels.Pack{})
-	k, last, format := r.i32("K"), r.i32("Rows").SubI(1).Let("last"), r.i32("Format")
-	p := &packer{f: f, dst: f.I32Var("dst"), zero: r.i32("Zero").SplatI8x16().Let("zero")}
+	k, last := r.i32("K"), r.i32("Rows").SubI(1).Let("last")
+	p := &packer{f: f, dst: f.I32Var("dst"), blocks: f.I32Var("blocks"), bytes: f.I32Var("bytes"), min: f.I32Var("min"), five: f.I32Var("five"),
+		zero: f.I8x16Var("zero"), low: f.I8x16(15).Let("low"), bits: bits, kRow: kRow}
 	for i := range p.src {
 		p.src[i] = f.I32Var("src")
 	}
+	way, rowBytes, groupBytes := f.I32Var("way"), f.I32Var("row_bytes"), f.I32Var("group_bytes")
+	f.Switch(r.i32("Format"), p.cases(r, k, way, rowBytes, groupBytes), func() { f.Unreachable() })
 	g := f.I32Var("group")
+	f.For(g, start, end, 1, func() {
+		for i, src := range p.src {
+			row := g.ShlI(2).AddI(int32(i)).Let("row")
+			src.Set(r.i32("Src").Add(simd128.Select(row.LtS(last), row, last).Mul(rowBytes)))
+		}
+		p.dst.Set(r.i32("Dst").Add(g.Mul(groupBytes)))
+		f.Switch(way, []func(){func() { p.floats(4) }, func() { p.floats(2) }, p.integers, p.superblocks}, func() { f.Unreachable() })
+	})
+	return f
+}
+
+// cases sets the variables for every format.
+func (p *packer) cases(r *record, k, way, rowBytes, groupBytes simd128.I32) []func() {
+	f := p.f
 	cases := []func(){func() { f.Unreachable() }}
 	for packed := range kernels.Formats() {
 		if packed == kernels.FormatNone {
 			continue
 		}
+		block := kernels.FileBlock(packed)
 		cases = append(cases, func() {
-			rowBytes, groupBytes, shift := packed.FileRowBytes(kernels.BlockK), packed.GroupBytes(kernels.BlockK), int32(5)
-			if !packed.Quantised() {
-				rowBytes, groupBytes, shift = packed.FileRowBytes(1), packed.GroupBytes(1), 0
+			p.blocks.Set(k.DivUI(int32(block)))
+			rowBytes.Set(p.blocks.Mul(f.I32(int32(packed.FileRowBytes(block)))))
+			groupBytes.Set(p.blocks.Mul(f.I32(int32(packed.GroupBytes(block)))))
+			switch {
+			case packed == kernels.F32:
+				way.Set(f.I32(packWords))
+			case !packed.Quantised():
+				way.Set(f.I32(packHalves))
+			default:
+				bf := blockFormats[packed]
+				way.Set(f.I32(packBlocks))
+				if block > kernels.BlockK {
+					way.Set(f.I32(packK))
+				}
+				p.bytes.Set(f.I32(int32(bf.qs / 128)))
+				p.min.Set(f.I32(boolInt(bf.min)))
+				p.five.Set(f.I32(int32(bf.qh)))
+				if bf.signed {
+					p.zero.Set(r.i32("Zero").SplatI8x16())
+				}
 			}
-			p.blocks = k.ShrUI(shift).Let("blocks")
-			bytes := p.blocks.Mul(f.I32(int32(rowBytes))).Let("row_bytes")
-			for i, src := range p.src {
-				row := g.ShlI(2).AddI(int32(i)).Let("row")
-				row = simd128.Select(row.LtS(last), row, last)
-				src.Set(r.i32("Src").Add(row.Mul(bytes)))
-			}
-			p.dst.Set(r.i32("Dst").Add(g.Mul(p.blocks.Mul(f.I32(int32(groupBytes))))))
-			p.group(packed)
 		})
 	}
-	f.For(g, start, end, 1, func() { f.Switch(format, cases, func() { f.Unreachable() }) })
-	return f
+	return cases
 }
 
-// group packs one group of any format.
-func (p *packer) group(packed kernels.Format) {
-	switch packed {
-	case kernels.F32:
-		p.floats(4)
-	case kernels.F16, kernels.BF16:
-		p.floats(2)
-	default:
-		p.integers(blockFormats[packed])
+func boolInt(b bool) int32 {
+	if b {
+		return 1
 	}
+	return 0
 }
 
 // advance moves the pointers.
@@ -131,71 +167,133 @@ func (p *packer) transpose2() {
 	p.dst.StoreV128(16, words(a, b, 2, 6, 3, 7).AsV128(), 1)
 }
 
-// integers splits blocks into planes.
-func (p *packer) integers(bf blockFormat) {
+// planes sets variables to the planes of nb blocks of the group.
+func (p *packer) planes(nb simd128.I32) (qh, d, minPlane simd128.I32) {
 	f := p.f
-	header := 2 // bytes of a file block before its integers
-	if bf.min {
-		header += 2
-	}
-	high := header
-	if bf.qh > 0 {
-		header += 4
-	}
-	d, qh := f.I32Var("d"), f.I32Var("qh")
-	d.Set(p.dst.Add(p.blocks.Mul(f.I32(int32(bf.qs)))))
-	if bf.qh > 0 {
-		qh.Set(d)
-		d.Set(d.Add(p.blocks.ShlI(4)))
-	}
-	minPlane := p.blocks.ShlI(3).Let("min_plane")
+	qh, d = f.I32Var("qh"), f.I32Var("d")
+	qh.Set(p.dst.Add(nb.Shl(p.bytes.AddI(6))))
+	d.Set(qh)
+	f.If(p.five, func() { d.Set(d.Add(nb.ShlI(4))) })
+	return qh, d, nb.ShlI(3).Let("min_plane")
+}
+
+// integers splits blocks {d, [m], [qh], qs} into planes.
+func (p *packer) integers() {
+	f := p.f
+	qh, d, minPlane := p.planes(p.blocks)
+	high := p.min.ShlI(1).AddI(2).Let("high") // bytes before the high bits
+	header := f.I32Var("header")              // and before the integers
+	header.Set(high)
+	f.If(p.five, func() { header.Set(header.AddI(4)) })
 	i := f.I32Var("block")
 	f.For(i, f.I32(0), p.blocks, 1, func() {
-		for part := range bf.qs / 64 {
-			p.turn(header+16*part, 64*part, bf.signed)
-		}
 		for r, s := range p.src {
 			d.Store16(2*r, s.Load16U(0))
-			if bf.min {
-				d.Add(minPlane).Store16(2*r, s.Load16U(2))
-			}
-			if bf.qh > 0 {
-				qh.StoreI32(4*r, turnBits(f, spreadBits(f, s.LoadI32(high, 1).Let("bits")), r))
-			}
+			f.If(p.min, func() { d.Add(minPlane).Store16(2*r, s.Load16U(2)) })
+			f.If(p.five, func() { qh.StoreI32(4*r, f.Call(p.bits, s.Add(high).LoadI32(0, 1), f.I32(int32(r))).I32(0)) })
+			s.Set(s.Add(header))
 		}
-		p.advance(int32(header+bf.qs/4), int32(bf.qs))
+		half := func() {
+			var rows [4]simd128.I8x16
+			for r, s := range p.src {
+				rows[r] = s.LoadI8x16(0, 1).Add(p.zero).Let("r")
+			}
+			p.turn(rows)
+			p.advance(16, 64)
+		}
+		half()
+		f.If(p.bytes, half)
 		d.Set(d.AddI(8))
-		if bf.qh > 0 {
-			qh.Set(qh.AddI(16))
+		qh.Set(qh.AddI(16))
+	})
+}
+
+// superblocks splits the superblocks of Q4_K and Q5_K, whose bytes hold columns
+// c and c+32, into blocks whose bytes hold columns c and c+16.
+func (p *packer) superblocks() {
+	f := p.f
+	qh, d, minPlane := p.planes(p.blocks.ShlI(3).Let("nb"))
+	i, sub := f.I32Var("superblock"), f.I32Var("sub")
+	ints := f.I32Var("ints") // bytes before the integers
+	ints.Set(f.I32(16).Add(p.five.ShlI(1)))
+	f.For(i, f.I32(0), p.blocks, 1, func() {
+		f.For(sub, f.I32(0), f.I32(8), 2, func() {
+			for half := range 2 {
+				var rows [4]simd128.I8x16
+				for r, s := range p.src {
+					at := s.Add(ints).Add(sub.ShlI(4)).Let("at")
+					a, b := at.LoadI8x16(0, 1), at.LoadI8x16(16, 1)
+					if half == 0 {
+						a, b = a.And(p.low), b.And(p.low).AsI16x8().ShlI(4).AsI8x16()
+					} else {
+						a, b = a.AsI16x8().ShrUI(4).AsI8x16().And(p.low), b.AndNot(p.low)
+					}
+					rows[r] = a.Or(b).Let("r")
+				}
+				p.turn(rows)
+				p.advance(0, 64)
+				for r, s := range p.src {
+					f.Call(p.kRow, s, sub.AddI(int32(half)), d.AddI(int32(2*r)), minPlane, qh.AddI(int32(4*r)), p.five, f.I32(int32(r)))
+				}
+				d.Set(d.AddI(8))
+				qh.Set(qh.AddI(16))
+			}
+		})
+		p.advance(0, 0)
+		for _, s := range p.src {
+			s.Set(s.Add(ints).AddI(128))
 		}
 	})
 }
 
-// turn writes sixteen bytes of every row: vector v holds word (v+r) mod 4 of row r.
-func (p *packer) turn(src, dst int, biased bool) {
-	var r [4]simd128.I8x16
-	for i, s := range p.src {
-		r[i] = s.LoadI8x16(src, 1)
-		if biased {
-			r[i] = r[i].Add(p.zero)
-		}
-		r[i] = r[i].Let("r")
+// packKRow emits pack_k_row(superblock, sub, d, minPlane, qh, five, r): scale,
+// minimum and fifth bits of one sub-block of one row.
+//
+// Source: llama.cpp, ggml-common.h, block_q4_K and block_q5_K.
+func (b *builder) packKRow(bits *simd128.Func) *simd128.Func {
+	f := b.m.Func("pack_k_row")
+	s, sub, d := f.ParamI32("superblock"), f.ParamI32("sub"), f.ParamI32("d")
+	minPlane, qh, five, r := f.ParamI32("min_plane"), f.ParamI32("qh"), f.ParamI32("five"), f.ParamI32("r")
+	sc, m := f.I32Var("sc"), f.I32Var("m")
+	p := s.Add(sub).Let("p") // the scales of sub-blocks 4 to 7 are spread over three bytes
+	f.IfElse(sub.LtSI(4), func() {
+		sc.Set(p.Load8U(4).AndI(63))
+		m.Set(p.Load8U(8).AndI(63))
+	}, func() {
+		sc.Set(p.Load8U(8).AndI(15).Or(p.Load8U(0).ShrUI(6).ShlI(4)))
+		m.Set(p.Load8U(8).ShrUI(4).Or(p.Load8U(4).ShrUI(6).ShlI(4)))
+	})
+	product := func(offset int, q simd128.I32) simd128.I32 {
+		return toHalf(f, half1(f, s, offset).Mul(q.ConvertF32S()).Reinterpret())
 	}
+	d.Store16(0, product(0, sc))
+	d.Add(minPlane).Store16(0, product(2, f.I32(0).Sub(m)))
+	f.If(five, func() {
+		place := f.I32(7).Sub(sub).Let("place")
+		lo, hi := s.LoadI8x16(16, 1).Shl(place).Bitmask(), s.LoadI8x16(32, 1).Shl(place).Bitmask()
+		qh.StoreI32(0, f.Call(bits, lo.Or(hi.ShlI(16)), r).I32(0))
+	})
+	return f
+}
+
+// turn writes sixteen bytes of every row: vector v holds word (v+r) mod 4 of row r.
+func (p *packer) turn(r [4]simd128.I8x16) {
 	for odd := range 2 { // vectors odd and odd+2
 		a := words(r[0], r[1], odd, 4+(odd+1)%4, odd+2, 4+(odd+3)%4).Let("a")
 		b := words(r[2], r[3], (odd+2)%4, 4+(odd+3)%4, odd, 4+(odd+1)%4).Let("b")
-		p.dst.StoreV128(dst+16*odd, words(a, b, 0, 1, 4, 5).AsV128(), 2)
-		p.dst.StoreV128(dst+16*odd+32, words(a, b, 2, 3, 6, 7).AsV128(), 2)
+		p.dst.StoreV128(16*odd, words(a, b, 0, 1, 4, 5).AsV128(), 2)
+		p.dst.StoreV128(16*odd+32, words(a, b, 2, 3, 6, 7).AsV128(), 2)
 	}
 }
 
-// spreadBits moves bit 4j+i to bit j of byte i: each byte of the result
-// collects every fourth bit.
-func spreadBits(f *simd128.Func, bits simd128.I32) simd128.I32 {
-	out := f.I32Var("spread")
-	out.Set(f.I32(0))
-	for i := range int32(4) {
-		v := f.I32Var("v")
+// turnBits emits turn_bits(bits, r): bit 4j+i of the file goes to byte i, and
+// there to the vector that holds word j of row r.
+func (b *builder) turnBits() *simd128.Func {
+	f := b.m.Func("turn_bits")
+	bits, r := f.ParamI32("bits"), f.ParamI32("r")
+	f.Results(simd128.TypeI32)
+	out, v := f.I32Var("out"), f.I32Var("v")
+	for i := range int32(4) { // each byte collects every fourth bit
 		v.Set(bits.ShrUI(i).And(f.I32(0x11111111)))
 		// close the gaps between every fourth bit: pairs, nibbles, bytes
 		v.Set(v.Or(v.ShrUI(3)).And(f.I32(0x03030303)))
@@ -203,15 +301,9 @@ func spreadBits(f *simd128.Func, bits simd128.I32) simd128.I32 {
 		v.Set(v.Or(v.ShrUI(12)).And(f.I32(0x000000ff)))
 		out.Set(out.Or(v.ShlI(8 * i)))
 	}
-	return out
-}
-
-// turnBits turns every four bits right by r places: bit j becomes what was bit
-// (j+r) mod 4.
-func turnBits(f *simd128.Func, bits simd128.I32, r int) simd128.I32 {
-	if r == 0 {
-		return bits
-	}
-	low := int32(0x11111111 * (15 >> r))
-	return bits.ShrUI(int32(r)).And(f.I32(low)).Or(bits.ShlI(int32(4 - r)).And(f.I32(^low)))
+	// every four bits turn right by r places
+	low := f.I32(15).ShrU(r).Mul(f.I32(0x11111111)).Let("low")
+	right, left := out.ShrU(r).And(low), out.Shl(f.I32(4).Sub(r)).And(low.Xor(f.I32(-1)))
+	f.Return(right.Or(left))
+	return f
 }

@@ -25,6 +25,8 @@ var blockFormats = map[kernels.Format]blockFormat{
 	kernels.Q4_1: {qs: 64, min: true, vector: nibbleVector},
 	kernels.Q5_0: {qs: 64, qh: 16, vector: fiveVector},
 	kernels.Q5_1: {qs: 64, qh: 16, min: true, vector: fiveVector},
+	kernels.Q4_K: {qs: 64, min: true, vector: nibbleVector},
+	kernels.Q5_K: {qs: 64, qh: 16, min: true, vector: fiveVector},
 }
 
 // groupBytes is the size of a packed group of k columns.
