@@ -13,41 +13,53 @@ const (
 	pcBits = 16
 )
 
-// shrinkCode makes the same code compress better and drops the sections that only
-// tools read. Measured on engine.wasm under gzip: returning early saves 35 KB,
-// hoisting return addresses 25 KB.
-func shrinkCode(b []byte) ([]byte, error) {
+// shrinkCode makes functions that nothing needs trap, makes the code of the others
+// compress better, and drops the sections that only tools read. It returns which
+// functions are left, by number from the first. refs are the numbers in data that
+// may refer to functions.
+//
+// Measured on engine.wasm under gzip: returning early saves 35 KB, hoisting return
+// addresses 25 KB, cutting functions and their tables 49 KB.
+func shrinkCode(b []byte, refs []int64) ([]byte, []bool, error) {
 	sections, err := module.Decode(b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	params, err := module.FuncParams(sections)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var live []bool
 	for i, s := range sections {
-		if s.ID == module.Code {
-			if sections[i].Payload, err = shrinkBodies(s.Payload, params); err != nil {
-				return nil, err
-			}
+		if s.ID != module.Code {
+			continue
 		}
+		bodies, err := module.Bodies(s.Payload)
+		if err != nil {
+			return nil, nil, err
+		}
+		if live, err = cutBodies(sections, bodies, refs); err != nil {
+			return nil, nil, err
+		}
+		if err := shrinkBodies(bodies, params); err != nil {
+			return nil, nil, err
+		}
+		sections[i].Payload = module.AppendBodies(nil, bodies)
 	}
 	sections = slices.DeleteFunc(sections, func(s module.Section) bool { return s.ID == module.Custom })
-	return module.Encode(sections), nil
+	return module.Encode(sections), live, nil
 }
 
-func shrinkBodies(payload []byte, params []uint32) ([]byte, error) {
-	bodies, err := module.Bodies(payload)
-	if err != nil {
-		return nil, err
-	}
+// shrinkBodies rewrites every body in place.
+func shrinkBodies(bodies [][]byte, params []uint32) error {
 	for i, body := range bodies[:min(len(bodies), len(params))] {
-		if body, err = module.ReturnEarly(body); err != nil {
-			return nil, err
+		body, err := module.ReturnEarly(body)
+		if err != nil {
+			return err
 		}
 		if bodies[i], err = module.Hoist(body, params[i], int64(pcBase+i)<<pcBits, 1<<pcBits); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return module.AppendBodies(nil, bodies), nil
+	return nil
 }

@@ -27,15 +27,41 @@ func link(in, out string) error {
 	if err != nil {
 		return err
 	}
-	linked, err := shrinkCode(b)
+	if b, err = shrink(b); err != nil {
+		return err
+	}
+	linked, err := module.ImportSharedMemory(b, "env", "memory")
 	if err != nil {
 		return err
 	}
-	if linked, err = module.ImportSharedMemory(linked, "env", "memory"); err != nil {
-		return err
-	}
-	if linked, err = module.EditData(linked, maxGap, blankTables); err != nil {
-		return err
-	}
 	return os.WriteFile(out, linked, 0o644)
+}
+
+// shrink makes a module smaller: its data, its code, and the tables of its code.
+func shrink(b []byte) ([]byte, error) {
+	var refs []int64
+	b, err := module.EditData(b, maxGap, func(at uint32, data []byte) error {
+		t, err := findTables(data)
+		if err != nil || t == nil {
+			refs = append(refs, functionWords(at, data)...)
+			return err
+		}
+		refs = append(refs, functionWords(at, data[:t.start])...)
+		refs = append(refs, functionWords(at+uint32(t.end), data[t.end:])...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b, live, err := shrinkCode(b, refs)
+	if err != nil {
+		return nil, err
+	}
+	return module.EditData(b, maxGap, func(_ uint32, data []byte) error {
+		t, err := findTables(data)
+		if t == nil || err != nil {
+			return err
+		}
+		return t.blank(func(i uint32) bool { return int64(i) >= int64(len(live)) || live[i] })
+	})
 }

@@ -29,76 +29,134 @@ var magic = []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8}
 
 // Offsets of the fields of _func, in bytes, and its size before the pcdata array.
 const (
-	funcName    = 4
-	funcPCSP    = 16
-	funcPCFile  = 20
-	funcPCLine  = 24
-	funcNPCData = 28
-	funcUnit    = 32
-	funcLine    = 36
-	funcBytes   = 44
+	funcName      = 4
+	funcPCSP      = 16
+	funcPCFile    = 20
+	funcPCLine    = 24
+	funcNPCData   = 28
+	funcUnit      = 32
+	funcLine      = 36
+	funcNFuncData = 43
+	funcBytes     = 44
 )
 
-// pcdataArgLive is the pcdata index that only traces use.
-const pcdataArgLive = 3
+// Indices of pcdata nothing reads: unsafe points serve preemption by signals, which
+// WebAssembly does not have, and live arguments serve traces.
+const (
+	pcdataUnsafePoint = 0
+	pcdataArgLive     = 3
+)
 
-// blankTables blanks the trace tables in data if it holds them.
-func blankTables(_ uint32, data []byte) error {
+// Indices of funcdata that only traces read: the arguments to print, and their liveness.
+const (
+	funcdataArgInfo = 5
+	funcdataArgLive = 6
+	noFuncdata      = 1<<32 - 1
+)
+
+// findTables returns the tables in data, nil where there are none.
+func findTables(data []byte) (*traceTables, error) {
 	at := bytes.Index(data, magic)
 	if at < 0 {
-		return nil
+		return nil, nil
 	}
 	var h pcHeader
 	tables := data[at:]
 	if _, err := binary.Decode(tables, binary.LittleEndian, &h); err != nil {
-		return err
+		return nil, err
 	}
 	size := uint64(len(tables))
-	if !(h.Names <= h.Units && h.Units <= h.Files && h.Files <= h.PCTables && h.PCTables <= h.FuncTable && h.FuncTable+8*h.NFunc <= size) {
-		return fmt.Errorf("tables of %d functions do not fit %d bytes", h.NFunc, size)
+	if !(h.Names <= h.Units && h.Units <= h.Files && h.Files <= h.PCTables && h.PCTables <= h.FuncTable && h.FuncTable <= size && h.NFunc <= (size-h.FuncTable)/8) {
+		return nil, fmt.Errorf("tables of %d functions do not fit %d bytes", h.NFunc, size)
 	}
-	t := &traceTables{pc: tables[h.PCTables:h.FuncTable], funcs: tables[h.FuncTable:], keep: map[uint32]bool{}}
-	if err := t.blankFuncs(int(h.NFunc)); err != nil {
-		return err
+	t := &traceTables{
+		names: tables[h.Names:h.PCTables], pc: tables[h.PCTables:h.FuncTable], funcs: tables[h.FuncTable:],
+		n: int(h.NFunc), start: at, end: at + int(h.FuncTable), keep: map[uint32]bool{},
 	}
-	t.blankPCTables()
-	clear(tables[h.Names:h.PCTables])
-	return nil
+	return t, t.checkFuncs()
 }
 
 // traceTables are the tables that functions point into.
 type traceTables struct {
-	pc    []byte
-	funcs []byte
-	keep  map[uint32]bool // offsets of pc tables still in use
+	names      []byte // names of functions, units and files
+	pc         []byte
+	funcs      []byte // n pairs of entry and offset, then a _func each
+	n          int
+	start, end int             // where in the data the tables are
+	keep       map[uint32]bool // offsets of pc tables still in use
 }
 
-// blankFuncs clears every function's name, file and line.
-func (t *traceTables) blankFuncs(n int) error {
-	for i := range n {
-		off := uint64(binary.LittleEndian.Uint32(t.funcs[8*i+4:]))
-		if off+funcBytes > uint64(len(t.funcs)) {
-			return fmt.Errorf("function %d lies at %d of %d bytes", i, off, len(t.funcs))
+// checkFuncs checks that every function's entry lies within the tables and sets their end.
+func (t *traceTables) checkFuncs() error {
+	last := 8 * t.n
+	for i := range t.n {
+		f, err := t.entry(i)
+		if err != nil {
+			return err
 		}
-		f := t.funcs[off:]
-		for _, field := range []int{funcName, funcPCFile, funcPCLine, funcUnit, funcLine} {
-			binary.LittleEndian.PutUint32(f[field:], 0)
+		last = max(last, len(t.funcs)-cap(f)+len(f))
+	}
+	t.end += last
+	return nil
+}
+
+// entry returns the i-th _func with the arrays after it. (Checked anew each time: in
+// bytes from outside one may lie in another and blanking changes both.)
+func (t *traceTables) entry(i int) ([]byte, error) {
+	off := uint64(binary.LittleEndian.Uint32(t.funcs[8*i+4:]))
+	if off+funcBytes > uint64(len(t.funcs)) {
+		return nil, fmt.Errorf("function %d lies at %d of %d bytes", i, off, len(t.funcs))
+	}
+	f := t.funcs[off:len(t.funcs):len(t.funcs)]
+	size := funcSize(f)
+	if size > uint64(len(f)) {
+		return nil, fmt.Errorf("function %d needs %d of %d bytes", i, size, len(f))
+	}
+	return f[:size], nil
+}
+
+// blank clears what only traces need, and everything of functions that are not live.
+func (t *traceTables) blank(live func(number uint32) bool) error {
+	for i := range t.n {
+		f, err := t.entry(i)
+		if err != nil {
+			return err
 		}
-		t.keep[binary.LittleEndian.Uint32(f[funcPCSP:])] = true
-		nPCData := int(binary.LittleEndian.Uint32(f[funcNPCData:]))
-		if uint64(funcBytes+4*nPCData) > uint64(len(f)) {
-			return fmt.Errorf("function %d has %d tables", i, nPCData)
-		}
-		for k := range nPCData {
-			entry := f[funcBytes+4*k:]
-			if k == pcdataArgLive {
-				binary.LittleEndian.PutUint32(entry, 0)
-				continue
-			}
-			t.keep[binary.LittleEndian.Uint32(entry)] = true
+		if live(binary.LittleEndian.Uint32(t.funcs[8*i:]) - pcBase) {
+			t.blankFunc(f)
+		} else {
+			clear(f)
 		}
 	}
+	t.blankPCTables()
+	clear(t.names)
 	return nil
+}
+
+// funcSize is the size of a _func with the arrays after it.
+func funcSize(f []byte) uint64 {
+	return funcBytes + 4*uint64(binary.LittleEndian.Uint32(f[funcNPCData:])) + 4*uint64(f[funcNFuncData])
+}
+
+// blankFunc clears a function's name, file and line and what only traces read of its tables.
+func (t *traceTables) blankFunc(f []byte) {
+	for _, field := range []int{funcName, funcPCFile, funcPCLine, funcUnit, funcLine} {
+		binary.LittleEndian.PutUint32(f[field:], 0)
+	}
+	t.keep[binary.LittleEndian.Uint32(f[funcPCSP:])] = true
+	nPCData := int(binary.LittleEndian.Uint32(f[funcNPCData:]))
+	for k := range nPCData {
+		entry := f[funcBytes+4*k:]
+		if k == pcdataUnsafePoint || k == pcdataArgLive {
+			binary.LittleEndian.PutUint32(entry, 0)
+		}
+		t.keep[binary.LittleEndian.Uint32(entry)] = true
+	}
+	for k := range int(f[funcNFuncData]) {
+		if k == funcdataArgInfo || k == funcdataArgLive {
+			binary.LittleEndian.PutUint32(f[funcBytes+4*(nPCData+k):], noFuncdata)
+		}
+	}
 }
 
 // blankPCTables clears the pc tables nothing points to any more. A table is pairs

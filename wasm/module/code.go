@@ -23,11 +23,13 @@ const (
 )
 
 // An Instr is one instruction of a body: bytes Start..End of it. Index is what Op
-// names where it names one thing: a function, a label, a local, a global.
+// names where it names one thing (a function, a label, a local, a global), Const the
+// value of an integer constant.
 type Instr struct {
 	Op         byte
 	Start, End int
 	Index      uint32
+	Const      int64
 }
 
 // Bodies returns the bodies of a code section: locals and instructions, which alias it.
@@ -68,7 +70,14 @@ func Instrs(body []byte) ([]Instr, error) {
 	for r.err == nil && r.off < len(body) {
 		in := Instr{Start: r.off}
 		in.Op = r.byte()
-		in.Index = r.immediates(in.Op)
+		switch in.Op {
+		case OpI32Const:
+			in.Const = int64(r.s32())
+		case OpI64Const:
+			in.Const = r.s64()
+		default:
+			in.Index = r.immediates(in.Op)
+		}
 		in.End = r.off
 		out = append(out, in)
 	}
@@ -91,10 +100,6 @@ func (r *reader) immediates(op byte) (index uint32) {
 		r.u32()
 	case op == 0x3f || op == 0x40: // memory.size, memory.grow
 		r.byte()
-	case op == OpI32Const:
-		r.s32()
-	case op == OpI64Const:
-		r.s64()
 	case op == 0x43:
 		r.bytes(4)
 	case op == 0x44:

@@ -81,3 +81,27 @@ func FuncParams(sections []Section) ([]uint32, error) {
 	}
 	return params, nil
 }
+
+// ExportedFuncs returns the indices of the functions a module exports.
+//
+// Errors: ERR_BAD_FILE when an export is cut.
+func ExportedFuncs(sections []Section) ([]uint32, error) {
+	var exported []uint32
+	for _, s := range sections {
+		if s.ID != Export {
+			continue
+		}
+		r := reader{b: s.Payload}
+		for n := r.u32(); n > 0 && r.err == nil; n-- {
+			r.name()
+			kind := r.byte()
+			if i := r.u32(); kind == kindFunc {
+				exported = append(exported, i)
+			}
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+	}
+	return exported, nil
+}

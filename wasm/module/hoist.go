@@ -56,8 +56,7 @@ func (h *hoisting) locals() []byte {
 func (h *hoisting) instr(in Instr) {
 	switch in.Op {
 	case OpI64Const:
-		r := reader{b: h.body[in.Start+1 : in.End]}
-		if v := r.s64(); v >= h.base && v-h.base < h.span {
+		if v := in.Const; v >= h.base && v-h.base < h.span {
 			h.found = true
 			h.out = appendU32(append(h.out, OpLocalGet), h.local)
 			h.out = appendS64(append(h.out, OpI64Const), v-h.base)

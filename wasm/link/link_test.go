@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"pastel/wasm/module"
+)
+
+// buildReactor builds testdata/reactor with the flags `make wasm` uses.
+func buildReactor(t *testing.T) []byte {
+	t.Helper()
+	const trusted = "-l -B -d=disablenil"
+	out := filepath.Join(t.TempDir(), "reactor.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-w", "-gcflags=all=-l",
+		"-gcflags=runtime="+trusted, "-gcflags=internal/runtime/...="+trusted, "-gcflags=internal/strconv="+trusted,
+		"-o", out, "./testdata/reactor")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOEXPERIMENT=nogreenteagc,nosizespecializedmalloc")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, msg)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A guest is a running module and what it printed.
+type guest struct {
+	t      *testing.T
+	call   func(name string, arg uint64) (uint64, error)
+	stderr *bytes.Buffer
+}
+
+func instantiate(t *testing.T, b []byte) guest {
+	t.Helper()
+	ctx := context.Background()
+	rt := wazero.NewRuntime(ctx)
+	t.Cleanup(func() { _ = rt.Close(ctx) })
+	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
+	var stderr bytes.Buffer
+	cfg := wazero.NewModuleConfig().WithStartFunctions("_initialize").WithStderr(&stderr).WithEnv("GODEBUG", "gctrace=2,schedtrace=1")
+	mod, err := rt.InstantiateWithConfig(ctx, b, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return guest{t, func(name string, arg uint64) (uint64, error) {
+		results, err := mod.ExportedFunction(name).Call(ctx, arg)
+		if err != nil {
+			return 0, err
+		}
+		return results[0], nil
+	}, &stderr}
+}
+
+// TestShrinkKeepsResults: a Go module answers the same before and after, even when the
+// host's environment asks Go's runtime to trace.
+func TestShrinkKeepsResults(t *testing.T) {
+	built := buildReactor(t)
+	shrunk, err := shrink(slices.Clone(built))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes, shrunk %d", len(built), len(shrunk))
+	before, after := instantiate(t, built), instantiate(t, shrunk)
+	for _, tt := range []struct {
+		name string
+		arg  uint64
+	}{
+		{"collect", 20000}, {"deep", 3000}, {"deep", 1}, {"tables", 5000}, {"talk", 500}, {"recovers", 9}, {"collect", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want, err := before.call(tt.name, tt.arg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := after.call(tt.name, tt.arg); err != nil || got != want {
+				t.Errorf("%s(%d) = %d, %v, want %d", tt.name, tt.arg, got, err, want)
+			}
+		})
+	}
+	if got := after.stderr.String(); got != "" {
+		t.Errorf("printed %q", got)
+	}
+	if _, err := after.call("dies", 0); err == nil || !strings.Contains(after.stderr.String(), "panic: the reason") {
+		t.Errorf("dies: %v, printed %q, want the panic's message", err, after.stderr.String())
+	}
+}
+
+// TestCutsExist: every cut names a function of this Go's runtime, as it is linked
+// into a reactor or (all of them) into an engine.
+func TestCutsExist(t *testing.T) {
+	sections, err := module.Decode(buildReactor(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := module.FuncNames(sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cuts {
+		prefix, _ := strings.CutSuffix(c.name, "*")
+		found := false
+		for _, name := range names {
+			found = found || strings.HasPrefix(name, prefix)
+		}
+		if !found {
+			t.Errorf("no function is named %s", c.name)
+		}
+	}
+}
+
+func TestFunctionWords(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		at   uint32
+		data []byte
+		want []int64
+	}{
+		{"none", 0, nil, nil},
+		{"func value", 8, []byte{0, 0, 0xde, 0x17}, []int64{0x17de}},
+		{"method table", 8, []byte{0xde, 0x17, 0, 0}, []int64{0x17de}},
+		{"begins within a word", 10, []byte{0xde, 0x17}, []int64{0x17de}},
+		{"ends within a word", 8, []byte{0xde, 0x17}, []int64{0x17de}},
+		{"neither", 8, []byte{1, 0, 1, 0}, nil},
+		{"two words", 8, []byte{5, 0, 0, 0, 6, 0, 0, 0}, []int64{5, 6}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := functionWords(tt.at, tt.data); !slices.Equal(got, tt.want) {
+				t.Errorf("functionWords(%d, % x) = %v, want %v", tt.at, tt.data, got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzShrink: no panic on any module.
+func FuzzShrink(f *testing.F) {
+	body := []byte{0, 0x41, 1, 0x0b}
+	f.Add(module.Encode([]module.Section{
+		{ID: module.Type, Payload: []byte{1, 0x60, 0, 1, 0x7f}},
+		{ID: module.Function, Payload: []byte{1, 0}},
+		{ID: module.Code, Payload: module.AppendBodies(nil, [][]byte{body})},
+		module.NewCustom("name", []byte("\x01\x04\x01\x00\x01f")),
+	}))
+	f.Fuzz(func(t *testing.T, b []byte) { _, _ = shrink(b) })
+}
+
+// FuzzTables: no panic on any bytes after the magic number.
+func FuzzTables(f *testing.F) {
+	h := pcHeader{Magic: 0xfffffff1, MinLC: 1, PtrSize: 8, NFunc: 1, PCTables: 72, FuncTable: 72, Names: 72, Units: 72, Files: 72}
+	seed, _ := binary.Append(nil, binary.LittleEndian, h)
+	f.Add(append(seed, make([]byte, 80)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if tables, err := findTables(append(slices.Clone(magic), b...)); tables != nil && err == nil {
+			_ = tables.blank(func(uint32) bool { return len(b)%2 == 0 })
+		}
+	})
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/binary"
+
+	"pastel/wasm/module"
+)
+
+// A reach finds the functions that anything still refers to, so that the rest can
+// go. Go code gets hold of a function in three ways: a call instruction names it, a
+// constant holds its number above pcBits, or a word of data holds the number, above
+// pcBits (func values) or alone (method tables). A word that only looks like one
+// keeps a function that could go; nothing is lost by it.
+type reach struct {
+	bodies   [][]byte
+	imported uint32
+	live     []bool
+	todo     []int
+}
+
+// functionWords returns the numbers that words of data at an address may hold. A segment may begin or end within a word,
+// where the bytes it leaves out are zero.
+func functionWords(at uint32, data []byte) (numbers []int64) {
+	var word [4]byte
+	for i, b := range data {
+		k := (at + uint32(i)) & 3
+		word[k] = b
+		if k < 3 && i < len(data)-1 {
+			continue
+		}
+		w := binary.LittleEndian.Uint32(word[:])
+		if w&(1<<pcBits-1) == 0 {
+			w >>= pcBits
+		}
+		if w < 1<<pcBits {
+			numbers = append(numbers, int64(w))
+		}
+		word = [4]byte{}
+	}
+	return numbers
+}
+
+func (r *reach) keep(i int64) {
+	if i >= 0 && i < int64(len(r.live)) && !r.live[i] {
+		r.live[i] = true
+		r.todo = append(r.todo, int(i))
+	}
+}
+
+// follow visits every kept body until nothing new is found.
+func (r *reach) follow() error {
+	for len(r.todo) > 0 {
+		body := r.bodies[r.todo[len(r.todo)-1]]
+		r.todo = r.todo[:len(r.todo)-1]
+		instrs, err := module.Instrs(body)
+		if err != nil {
+			return err
+		}
+		for _, in := range instrs {
+			switch in.Op {
+			case module.OpCall:
+				r.keep(int64(in.Index) - int64(r.imported))
+			case module.OpI32Const, module.OpI64Const:
+				r.keep(in.Const>>pcBits - pcBase)
+			}
+		}
+	}
+	return nil
+}
+
+// cutUnreached replaces the bodies nothing reaches by traps.
+func (r *reach) cutUnreached() {
+	for i := range r.bodies {
+		if !r.live[i] {
+			r.bodies[i] = trap
+		}
+	}
+}
