@@ -14,6 +14,7 @@ FUZZTIME ?= 1m
 
 # Tool versions; tools are run, not added to go.mod, so that users never download them.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+WEB_EXT = 10.7.0
 
 modules = wasm/bundle/bin
 # What keeps engine.wasm small, each measured under gzip (see RATIONALE.md): inlining
@@ -26,7 +27,7 @@ wasmflags = -buildmode=c-shared -trimpath -ldflags="-w" -gcflags=all=-l \
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: build ## build all, answer one prompt under wazero, then serve the demo page (SERVE=0 stops before)
@@ -60,6 +61,14 @@ web: build ## build the npm package (web/dist) and the demo site (build/site); n
 worker: ## build the edge server for Cloudflare Workers into build/worker
 	$(GO) run ./worker/cloudflare/build build/worker
 	@printf 'app.wasm: %d bytes, %d under gzip\n' $$(wc -c < build/worker/app.wasm) $$(gzip -9 -c build/worker/app.wasm | wc -c)
+
+.PHONY: extension
+extension: build ## build the browser extension (build/extension) and its zips for Chrome and Firefox
+	$(GO) run ./web/build/extbuild
+
+.PHONY: lint-extension
+lint-extension: extension ## check both extensions with Mozilla's web-ext; needs npm
+	@for b in chrome firefox; do npx --yes web-ext@$(WEB_EXT) lint --source-dir build/extension/$$b --output text || exit 1; done
 
 .PHONY: test
 test: build chromium firefox ## run all tests, in Go, under wazero, in Chromium and in Firefox
@@ -103,7 +112,7 @@ check: build ## what a change must pass beside the tests
 	GOOS=js GOARCH=wasm $(GO) vet ./worker/...
 	$(GO) run $(GOLANGCI_LINT) run
 	$(GO) mod tidy -diff
-	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx prettier --check src page test; \
+	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx tsc -p extension && npx prettier --check src page test extension; \
 	else echo "check: npm is not installed, so the TypeScript was not type-checked"; exit 1; fi
 
 .PHONY: chromium

@@ -207,4 +207,3 @@ func cold(tb *tab, maxTokens int) {
 	change(tb, "max-tokens", maxTokens)
 	time.Sleep(100 * time.Millisecond)
 }
-

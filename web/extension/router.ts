@@ -33,7 +33,8 @@ export function startRouter(host: ToHost): void {
 async function makeMenus(): Promise<void> {
   await chrome.contextMenus.removeAll();
   for (const [id, title] of menus) chrome.contextMenus.create({ id, title, contexts: ["selection"] });
-  if (chrome.scripting) chrome.contextMenus.create({ id: letIn, title: "Let this page use Pastel", contexts: ["page"] });
+  if (chrome.scripting)
+    chrome.contextMenus.create({ id: letIn, title: "Let this page use Pastel", contexts: ["page"] });
 }
 
 async function clicked(host: ToHost, click: ExtClick, tab: ExtTab | undefined): Promise<void> {

@@ -36,7 +36,8 @@ export async function* answer(
   const device = deviceOf(engine, { ...job.sampling, ...(style && { lora: [{ id: styleId, scale: 1 }] }) });
   const { server } = settings;
   // A page's questions stay here: its user agreed to the model on this device, not to a server.
-  if (job.from !== "panel" || server.mode === "local" || server.url === "") return yield* locally(device, messages, signal);
+  if (job.from !== "panel" || server.mode === "local" || server.url === "")
+    return yield* locally(device, messages, signal);
   yield* router(device, settings, confirm).answer(messages, signal);
 }
 

@@ -45,7 +45,8 @@ export class Host {
 
   /** Takes a new port. Only the extension's own pages may speak for a panel or name an origin. */
   connect(port: ExtPort): void {
-    const own = port.sender?.id === chrome.runtime.id && port.sender.url?.startsWith(chrome.runtime.getURL("")) === true;
+    const own =
+      port.sender?.id === chrome.runtime.id && port.sender.url?.startsWith(chrome.runtime.getURL("")) === true;
     if (own && port.name === panelPort) return this.#panel(port);
     if (own && port.name.startsWith(pagePort)) return this.#page(port, port.name.slice(pagePort.length));
     if (port.sender?.url) return this.#page(port, new URL(port.sender.url).origin);
@@ -132,7 +133,11 @@ export class Host {
     for (const job of this.#queue.jobs.values()) {
       if (job.from !== "panel" || job.window !== window) continue;
       const known = have[job.id];
-      panel.port.postMessage({ type: "job", job: { ...job, text: "" }, ahead: this.#queue.ahead(job) } satisfies ToPanel);
+      panel.port.postMessage({
+        type: "job",
+        job: { ...job, text: "" },
+        ahead: this.#queue.ahead(job),
+      } satisfies ToPanel);
       panel.port.postMessage(restOf(job, known));
     }
     const offer = (await database.get("offers"))?.[window];
@@ -198,7 +203,8 @@ export class Host {
 
   async #hearPage(port: ExtPort, origin: string, m: FromPage): Promise<void> {
     await this.#ready;
-    if (typeof m !== "object" || m === null) throw new BadRequestError("ERR_BAD_REQUEST", "a message must be an object");
+    if (typeof m !== "object" || m === null)
+      throw new BadRequestError("ERR_BAD_REQUEST", "a message must be an object");
     const id = pageJob(origin, m.id);
     if (m.type === "stop") return this.#queue.stop(id);
     if (m.type === "attach") {

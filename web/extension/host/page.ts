@@ -43,7 +43,8 @@ export function checkAsk(
 }
 
 function checkMessages(messages: unknown): ChatMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0 || messages.length > 200) throw bad("messages must be 1 to 200");
+  if (!Array.isArray(messages) || messages.length === 0 || messages.length > 200)
+    throw bad("messages must be 1 to 200");
   const clean = messages.map((m: unknown) => {
     const { role, content } = (typeof m === "object" && m !== null ? m : {}) as Record<string, unknown>;
     if (role !== "system" && role !== "user" && role !== "assistant")

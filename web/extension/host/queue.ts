@@ -204,5 +204,12 @@ export function isOpen(job: Job): boolean {
 }
 
 function isWire(v: unknown): v is { code: string; message: string } {
-  return typeof v === "object" && v !== null && !(v instanceof Error) && "code" in v && "message" in v && typeof v.code === "string";
+  return (
+    typeof v === "object" &&
+    v !== null &&
+    !(v instanceof Error) &&
+    "code" in v &&
+    "message" in v &&
+    typeof v.code === "string"
+  );
 }

@@ -9,7 +9,10 @@ import { blend, embedding, Pool } from "./pool.js";
  */
 export async function teach(engine: Engine, model: string, samples: string[]): Promise<Style & { adapter: File }> {
   if (model !== "") {
-    throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "there is no pool of adapters for this model, so it cannot be taught");
+    throw new UnsupportedError(
+      "ERR_UNSUPPORTED_TYPE",
+      "there is no pool of adapters for this model, so it cannot be taught",
+    );
   }
   const began = performance.now();
   const pool = await Pool.open(chrome.runtime.getURL("pool/"));

@@ -68,7 +68,10 @@ export class Card {
 
   #question(host: string): HTMLElement[] {
     const row = make("div", "", { class: "row" });
-    for (const [label, yes] of [["Ask the server", true], ["Keep it here", false]] as const) {
+    for (const [label, yes] of [
+      ["Ask the server", true],
+      ["Keep it here", false],
+    ] as const) {
       const b = make("button", label, { type: "button" });
       b.onclick = () => this.#onConfirm(yes);
       row.append(b);

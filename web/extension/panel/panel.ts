@@ -109,7 +109,9 @@ function showStatus(status: Status): void {
   const facts = engine
     ? [
         make("li", status.model),
-        make("li", engine.threads === 1 ? "1 thread" : `${engine.threads} threads`, { title: engine.singleThreadReason ?? "" }),
+        make("li", engine.threads === 1 ? "1 thread" : `${engine.threads} threads`, {
+          title: engine.singleThreadReason ?? "",
+        }),
       ]
     : [];
   byId("facts", HTMLUListElement).replaceChildren(...facts);
@@ -131,7 +133,10 @@ function showApprovals(origins: string[]): void {
     const box = make("div", "", { class: "ask-user" });
     box.append(make("p", `${origin} wants to use the model on this device.`));
     const row = make("div", "", { class: "row" });
-    for (const [label, yes] of [["Allow", true], ["Refuse", false]] as const) {
+    for (const [label, yes] of [
+      ["Allow", true],
+      ["Refuse", false],
+    ] as const) {
       const b = make("button", label, { type: "button", "aria-label": `${label} ${origin}` });
       b.onclick = () => client.send({ type: "allow", origin, yes });
       row.append(b);

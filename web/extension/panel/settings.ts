@@ -111,7 +111,9 @@ export class SettingsPart {
     const mode = byId("server-mode", HTMLSelectElement).value as Mode;
     const extent = byId("extent", HTMLSelectElement).value as Extent;
     const threshold = within(byId("threshold", HTMLInputElement), 0, 1, 0.5);
-    this.#save({ server: { mode, url, extent, threshold, model: byId("server-model", HTMLInputElement).value.trim() } });
+    this.#save({
+      server: { mode, url, extent, threshold, model: byId("server-model", HTMLInputElement).value.trim() },
+    });
     this.#showConsent();
   }
 
@@ -121,7 +123,10 @@ export class SettingsPart {
     if (url === "") return box.replaceChildren();
     const agreed = this.#ledger.has(url);
     const host = serverHost(url);
-    const what = extent === "conversation" ? "your question, its selected text and instructions" : "your question with its selected text";
+    const what =
+      extent === "conversation"
+        ? "your question, its selected text and instructions"
+        : "your question with its selected text";
     const text = agreed ? `You agreed to send ${what} to ${host}.` : `If you agree, ${what} may be sent to ${host}.`;
     const button = make("button", agreed ? "Take it back" : `Agree for ${host}`, { type: "button" });
     button.onclick = () => {
