@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -85,12 +87,11 @@ func (b *Browser) Call(dst any, f string, args ...any) error {
 // 0 where /proc does not tell.
 func (b *Browser) PeakRenderer() uint64 { return peakRenderer(b.profile) }
 
-// Version is the open page's browser, such as "Chromium 156.0.8078.79".
-func (b *Browser) Version() (v string) {
-	_ = b.Call(&v, `async () => {
-		const { fullVersionList } = await navigator.userAgentData.getHighEntropyValues(["fullVersionList"]);
-		const { version } = fullVersionList.find((x) => /Chrom/.test(x.brand));
-		return "Chromium " + version;
-	}`) // "" where the browser does not tell
-	return v
+// Version is the browser's product and version, such as "HeadlessChrome/156.0.8078.79".
+func (b *Browser) Version() string {
+	v, err := cdp.Call(b.ctx, chromedp.FromContext(b.ctx).Browser, browser.GetVersion, cdp.Empty{})
+	if err != nil {
+		return ""
+	}
+	return v.Product
 }

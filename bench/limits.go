@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"math"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ func WazeroLimits(ctx context.Context, threads int, readBytes uint64) (*Limits, 
 	// Helpers spin inside compiled code, where Go cannot stop them: a garbage collection
 	// while they do would wait for ever.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	threads = min(threads, runtime.GOMAXPROCS(0)) // each of them needs a core of its own
 	n := (max(readBytes, probeLeast) + probeGrain - 1) / probeGrain * probeGrain
 	p, err := newProbes(ctx, probeWeights+n)
 	if err != nil {
@@ -92,7 +94,7 @@ func newProbes(ctx context.Context, bytes uint64) (*probes, error) {
 func (p *probes) close() {
 	job, _ := p.memory.ReadUint32Le(probeControl + kernels.ControlJob)
 	p.memory.WriteUint32Le(probeControl+kernels.ControlScratch, 0)
-	p.memory.WriteUint32Le(probeControl+kernels.ControlTape, 0xfff0_0000)
+	p.memory.WriteUint32Le(probeControl+kernels.ControlTape, 0xffe0_0000)
 	p.memory.WriteUint32Le(probeControl+kernels.ControlOps, probeGrain)
 	p.memory.WriteUint32Le(probeControl+kernels.ControlJob, job+1)
 	p.helpers.Wait()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ type benchFlags struct {
 	synthetic string
 	typ       string
 	svg       string
+	save      string
+	check     string
 	serve     string
 }
 
@@ -37,6 +40,8 @@ func (f *benchFlags) parse(e env, args []string) error {
 	fs.StringVar(&f.typ, "type", "Q4_0", "the synthetic model's tensor type")
 	fs.BoolVar(&f.Profile, "profile", false, "also show where the time goes (chromium)")
 	fs.StringVar(&f.svg, "svg", "", "write the roofline picture to this `FILE`")
+	fs.StringVar(&f.save, "save", "", "write the run's ratios to this `FILE`")
+	fs.StringVar(&f.check, "check", "", "fail when a ratio is below that of this `FILE` by more than the noise band")
 	fs.StringVar(&f.serve, "serve", "", "serve the page /bench at this `ADDRESS` for any browser, and measure nothing")
 	fs.StringVar(&f.Web, "web", "web", "the repository's folder web (chromium)")
 	positional, err := parseUpTo(fs, e, args, 1)
@@ -112,9 +117,36 @@ func benchCommand(ctx context.Context, e env, args []string) error {
 		}
 	}
 	if !f.json {
-		_, err = io.WriteString(e.stdout, bench.Table(results))
+		if _, err := io.WriteString(e.stdout, bench.Table(results)); err != nil {
+			return err
+		}
 	}
-	return err
+	return f.ratios(bench.RatiosOf(results))
+}
+
+// ratios saves and checks a run's ratios.
+func (f *benchFlags) ratios(now bench.Ratios) error {
+	if f.save != "" {
+		text, err := json.MarshalIndent(now, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.save, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if f.check == "" {
+		return nil
+	}
+	text, err := os.ReadFile(f.check)
+	if err != nil {
+		return err
+	}
+	var committed bench.Ratios
+	if err := json.Unmarshal(text, &committed); err != nil {
+		return err
+	}
+	return now.Check(committed)
 }
 
 // measure runs the places in turn for each number of threads, so that a slow moment
