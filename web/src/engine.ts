@@ -6,6 +6,8 @@ import { type HubOptions, type ModelRef, type Source, resolveModel } from "./dow
 import type { OnProgress } from "./download/progress.js";
 import { BadRequestError, ClosedError } from "./errors.js";
 import type { EngineOptions, EngineState, LoadRequest, Source as FileSource } from "./messages.js";
+import { customize, type Customized, type CustomizeOptions } from "./customize.js";
+import { findAdapter } from "./pools.js";
 import type { MessageOf } from "./protocol.js";
 import { sharedPort } from "./shared.js";
 import { persist } from "./storage/store.js";
@@ -84,6 +86,7 @@ export class Engine {
   #loaded: Loaded | undefined;
   #lost = false;
   #session: number | undefined;
+  #pool: string | undefined; // what of which pool the worker holds
   #closed = false;
 
   private constructor(transport: Transport, state: EngineState, options: CreateOptions) {
@@ -140,6 +143,7 @@ export class Engine {
     await this.#inQueue(options.signal, async () => {
       this.#loaded = undefined;
       this.#session = undefined;
+      this.#pool = undefined;
       const info = await this.#send({ kind: "model", id: "", sources }, "modelInfo", options);
       this.#loaded = { info, model: sources, adapters: new Map() };
       this.#lost = false;
@@ -166,6 +170,41 @@ export class Engine {
     await this.#inQueue(undefined, async () => {
       await this.#call({ type: "unload", id }, "ok");
       this.#loaded?.adapters.delete(id);
+    });
+  }
+
+  /**
+   * Makes an adapter of one's own from a pool and a few samples of what one asks, in milliseconds once the pool is loaded.
+   * Use it as `lora: [{ id, scale: 1 }]`; it stays on this device and is found again after a reload.
+   * Rejects with LoraMismatchError when the pool is for another model, NetError, HashError, QuotaError, BadRequestError or
+   * the signal's reason.
+   */
+  async customize(samples: readonly string[], options: CustomizeOptions): Promise<Customized> {
+    const { signal } = options;
+    return await this.#inQueue(signal, async () => {
+      await this.#restore();
+      const { made, source } = await customize(
+        {
+          session: await this.#openSession(),
+          model: this.#loaded!.info.name,
+          call: (ask) => this.#transport.request({ type: "call", request: ask }, "customized", signal),
+          unload: async (id) => void (await this.#call({ type: "unload", id }, "ok")),
+          load: (load) => this.#send(load, "adapterInfo", options),
+          loadPool: (key, load) => this.#loadPool(key, load, options),
+        },
+        samples,
+        options,
+      );
+      this.#loaded!.adapters.set(made.id, [source]);
+      return made;
+    });
+  }
+
+  /** Frees the memory of the pool that customize loaded. */
+  async unloadPool(): Promise<void> {
+    await this.#inQueue(undefined, async () => {
+      this.#pool = undefined;
+      await this.#call({ type: "closePool" }, "ok");
     });
   }
 
@@ -204,6 +243,7 @@ export class Engine {
     return await this.#inQueue(signal, async () => {
       const queuedMs = performance.now() - asked;
       await this.#restore();
+      await this.#restoreAdapters(ask.adapters, signal);
       const session = await this.#openSession();
       const onEvent = (e: MessageOf<"chunk"> | MessageOf<"progress">) => e.type === "chunk" && onChunk(e);
       const request = { type: "generate" as const, session, ...ask };
@@ -250,7 +290,7 @@ export class Engine {
     return await this.#transport.request({ type: "call", request }, want);
   }
 
-  async #send<T extends "modelInfo" | "adapterInfo">(
+  async #send<T extends "modelInfo" | "adapterInfo" | "poolInfo">(
     load: LoadRequest,
     want: T,
     options: LoadOptions,
@@ -276,9 +316,29 @@ export class Engine {
     return (this.#session = info.session);
   }
 
+  // Another tab may have loaded another pool into a shared engine: its leader knows.
+  async #loadPool(key: string, load: LoadRequest, options: LoadOptions): Promise<void> {
+    if (this.#pool === key && !this.#options.shared) return;
+    this.#pool = undefined;
+    await this.#send(load, "poolInfo", options);
+    this.#pool = key;
+  }
+
+  // Adapters that were made before a reload are loaded when they are first used.
+  async #restoreAdapters(used: GenerateAsk["adapters"], signal: AbortSignal | null | undefined): Promise<void> {
+    const { adapters } = this.#loaded!;
+    for (const { id } of used) {
+      const source = adapters.has(id) ? undefined : await findAdapter(id).catch(() => undefined);
+      if (source === undefined) continue; // the engine says that it does not know it
+      await this.#send({ kind: "adapter", id, sources: [source] }, "adapterInfo", { signal: signal ?? undefined });
+      adapters.set(id, [source]);
+    }
+  }
+
   #forget(reason: string): void {
     this.#lost = true;
     this.#session = undefined;
+    this.#pool = undefined;
     this.onRestart(reason);
   }
 

@@ -1,6 +1,7 @@
 // pastel-llm: language models in the page. This file lists what the package exports; engine.ts is the place to start reading.
 
 export type { RequestOptions } from "./answers.js";
+export type { Customized, CustomizeOptions, RefineOptions, Weighting } from "./customize.js";
 export type { OnProgress, Phase, Progress } from "./download/progress.js";
 export type { HubOptions, HubRef, ModelRef, Source } from "./download/resolve.js";
 export {
@@ -50,6 +51,14 @@ export {
 /** Answers from a server when the device's are not enough, with consent: new offload.Hybrid(…). */
 export * as offload from "./offload.js";
 export type * from "./openai.js";
+export {
+  type CustomAdapter,
+  deleteAdapter,
+  listAdapters,
+  type PoolFiles,
+  type PoolRef,
+  type PoolServer,
+} from "./pools.js";
 export {
   type AnsweringEngine,
   Breaker,

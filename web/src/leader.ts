@@ -98,10 +98,15 @@ export class Leader {
   #finish(message: Extract<FromWorker, { type: "reply" }>, { tab, message: asked }: Owner): void {
     this.#owners.delete(message.id);
     const { reply } = message;
+    if (asked.type === "load" && asked.load.kind === "pool") this.#drop("pool"); // the worker holds one
     if (asked.type === "load" && reply.type !== "error") this.#loaded.set(keyOf(asked.load), message);
-    if (asked.type === "call" && asked.request.type === "unload")
-      this.#loaded.forEach((_, k) => k.startsWith("adapter") && this.#loaded.delete(k));
+    if (asked.type === "call" && asked.request.type === "unload") this.#drop("adapter");
+    if (asked.type === "call" && asked.request.type === "closePool") this.#drop("pool");
     if (reply.type === "sessionInfo") this.#tabs.get(tab)?.add(reply.session);
+  }
+
+  #drop(kind: LoadRequest["kind"]): void {
+    this.#loaded.forEach((_, k) => k.startsWith(kind) && this.#loaded.delete(k));
   }
 
   // A tab that goes takes its requests and sessions with it.

@@ -36,6 +36,8 @@ export interface UrlSource {
   readonly sha256?: string;
   readonly chunks?: string[];
   readonly chunkBytes?: number;
+  /** Files of one pool: counted and removed together. */
+  readonly group?: string;
   /** Sent with the requests for it. */
   readonly headers?: Record<string, string>;
 }
@@ -45,8 +47,8 @@ export type Source = UrlSource | { readonly kind: "blob"; readonly name: string;
 
 /** What is being loaded. */
 export interface LoadRequest {
-  readonly kind: "model" | "adapter";
-  /** The adapter's name in requests; empty for a model. */
+  readonly kind: "model" | "adapter" | "pool";
+  /** The adapter's name in requests, the digest of a pool's manifest, empty for a model. */
   readonly id: string;
   readonly sources: readonly Source[];
 }

@@ -252,7 +252,11 @@ const kvType = oneOf("", "F32", "F16", "Q8_0");
 const requests = {
   open: [
     1,
-    struct({ kind: oneOf("model", "adapter", "pool", "header"), id: str, files: list(struct({ name: str, size: u53 })) }),
+    struct({
+      kind: oneOf("model", "adapter", "pool", "header"),
+      id: str,
+      files: list(struct({ name: str, size: u53 })),
+    }),
   ],
   finish: [2, struct({ digest: str })],
   discard: [3, struct({})],
@@ -384,10 +388,7 @@ const replies = {
       decodeMs: f64,
     }),
   ],
-  poolInfo: [
-    150,
-    struct({ id: str, name: str, adapters: list(str), rank: u32, canBlend: bool, weightBytes: u53 }),
-  ],
+  poolInfo: [150, struct({ id: str, name: str, adapters: list(str), rank: u32, canBlend: bool, weightBytes: u53 })],
   customized: [
     151,
     struct({

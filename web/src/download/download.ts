@@ -111,6 +111,7 @@ async function begin(store: Store, source: Source, options: DownloadOptions): Pr
     chunkBytes: source.chunkBytes ?? chunkBytes,
     etag: facts.etag,
     sha256,
+    ...(source.group !== undefined && { group: source.group }),
   });
   if (source.chunks && source.chunks.length !== m.chunks.length) {
     const why = `${file}: ${source.chunks.length} chunk digests for ${m.chunks.length} chunks of ${m.chunkBytes} bytes`;

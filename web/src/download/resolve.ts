@@ -16,6 +16,8 @@ export interface Source {
   /** Hex SHA-256 of each chunk of chunkBytes bytes, if published. */
   chunks?: string[];
   chunkBytes?: number;
+  /** Files that are counted and removed together. */
+  group?: string;
 }
 
 /** A file on a hub that serves `{host}/{repo}/resolve/{revision}/{file}`. */

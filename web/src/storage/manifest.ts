@@ -2,6 +2,7 @@
 // the digest of every chunk. Manifests live in IndexedDB, whose transactions
 // make every change all or nothing.
 
+import type { CustomAdapter } from "../pools.js";
 import { transact } from "./idb.js";
 
 /** Bytes per chunk: small enough to fetch again, large enough that opening a file per chunk does not show. */
@@ -30,6 +31,10 @@ export interface Manifest {
   /** Milliseconds since 1970: when the download began, and when the file was last loaded. */
   created: number;
   used: number;
+  /** Files of one pool, or of one adapter: counted and removed together. */
+  group?: string;
+  /** What an adapter that was made here is made of. */
+  about?: CustomAdapter;
 }
 
 /** A manifest with no chunk stored yet. */
