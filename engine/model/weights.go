@@ -256,11 +256,12 @@ var packedFormats = map[tensor.Type]kernels.Format{
 
 // Choose sets each matrix's packed format. Types the kernels do not compute with
 // are converted while loading to fallback (or F32 where fallback does not fit the
-// row length).
+// row length). Q4_K and Q5_K are packed with rounded scales: where fallback is
+// F32, exact weights are wanted and they are converted too.
 func (w *Weights) Choose(fallback kernels.Format) {
 	for _, m := range w.Matrices {
 		f, ok := packedFormats[m.Info.Type]
-		if !ok {
+		if !ok || fallback == kernels.F32 && (f == kernels.Q4_K || f == kernels.Q5_K) {
 			f = fallback
 		}
 		if !f.Fits(m.K) {
