@@ -101,8 +101,24 @@ fuzz: ## run every fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: build chromium ## print every kernel's speed beside the machine's limits
+bench: build chromium ## print every kernel's speed beside the machine's limits, then a model's
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./kernels/lab
+	./bin/pastel bench $(BENCH) --profile
+
+# What bench-check compares is committed; `make bench-save` after a change that should move it.
+BENCH ?= --synthetic 135m --type Q4_0
+.PHONY: bench-check
+bench-check: build chromium ## fail when a ratio of speeds fell below docs/benchmarks.json by more than 35%
+	./bin/pastel bench $(BENCH) --check docs/benchmarks.json
+
+.PHONY: bench-save
+bench-save: build chromium ## measure and rewrite docs/benchmarks.json
+	./bin/pastel bench $(BENCH) --save docs/benchmarks.json
+
+.PHONY: bench-peers
+bench-peers: build chromium ## measure beside wllama and onnxruntime-web; needs npm
+	cd bench/peers && npm ci --ignore-scripts --no-audit --no-fund
+	$(GO) run ./bench/peers
 
 .PHONY: check
 check: build ## what a change must pass beside the tests

@@ -9,7 +9,11 @@ import { draw } from "./chart.js";
 Object.assign(window, { bench: { measure, profile, limits: measureLimits, isolated: crossOriginIsolated } });
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const numbers = (id: string) => byId<HTMLInputElement>(id).value.split(",").map(Number).filter((n) => n > 0);
+const numbers = (id: string) =>
+  byId<HTMLInputElement>(id)
+    .value.split(",")
+    .map(Number)
+    .filter((n) => n > 0);
 
 async function run(): Promise<void> {
   const status = byId("status");
@@ -21,7 +25,9 @@ async function run(): Promise<void> {
     const [decode = 64] = numbers("decode");
     const measured = await measure({ model, threads, prompts: numbers("prompts"), decode, repeats: 3, onStep });
     onStep("measuring the machine's limits");
-    const limits = crossOriginIsolated ? await measureLimits(measured.executor, measured.threads, file?.size ?? 256 << 20) : null;
+    const limits = crossOriginIsolated
+      ? await measureLimits(measured.executor, measured.threads, file?.size ?? 256 << 20)
+      : null;
     results.push({ ...measured, limits, userAgent: navigator.userAgent });
     byId("chart").replaceChildren(draw(results));
   }

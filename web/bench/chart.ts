@@ -29,14 +29,23 @@ export function draw(results: readonly Measured[]): SVGElement {
     ];
   });
   const most = Math.max(...bars.map((b) => b.value));
-  const svg = element("svg", { width, height: bars.length * barHeight, role: "img", "aria-label": "tokens per second" });
+  const svg = element("svg", {
+    width,
+    height: bars.length * barHeight,
+    role: "img",
+    "aria-label": "tokens per second",
+  });
   bars.forEach(({ label, value }, i) => {
     const y = i * barHeight;
     const length = ((width - labelWidth - 90) * value) / most;
     svg.append(
       element("text", { x: 0, y: y + 15, "font-size": 13, fill: "currentColor" }, label),
       element("rect", { x: labelWidth, y: y + 3, width: Math.max(1, length), height: barHeight - 6, fill: "#6a8caf" }),
-      element("text", { x: labelWidth + length + 6, y: y + 15, "font-size": 13, fill: "currentColor" }, `${value.toFixed(1)} tok/s`),
+      element(
+        "text",
+        { x: labelWidth + length + 6, y: y + 15, "font-size": 13, fill: "currentColor" },
+        `${value.toFixed(1)} tok/s`,
+      ),
     );
   });
   return svg;

@@ -29,12 +29,18 @@ let passes = 0;
 let total = 0;
 const ops = new Map<number, [number, number]>();
 
-const instantiate = WebAssembly.instantiate as (module: WebAssembly.Module, imports: WebAssembly.Imports) => Promise<WebAssembly.Instance>;
+const instantiate = WebAssembly.instantiate as (
+  module: WebAssembly.Module,
+  imports: WebAssembly.Imports,
+) => Promise<WebAssembly.Instance>;
 
 WebAssembly.instantiate = ((module: WebAssembly.Module, imports: WebAssembly.Imports) => {
   const { kernels, env } = imports as { kernels?: { run: Run }; env: { memory: WebAssembly.Memory } };
   if (kernels === undefined) return instantiate(module, imports);
-  return instantiate(module, { ...imports, kernels: { ...kernels, run: timed(kernels.run, env.memory) } as WebAssembly.ModuleImports });
+  return instantiate(module, {
+    ...imports,
+    kernels: { ...kernels, run: timed(kernels.run, env.memory) } as WebAssembly.ModuleImports,
+  });
 }) as typeof WebAssembly.instantiate;
 
 function timed(run: Run, memory: WebAssembly.Memory): Run {
