@@ -164,9 +164,9 @@ func (s *Suite) readRate(b *testing.B, m Machine) float64 {
 		times = check(other.Time(&Contest{Spans: s.spans[:1], Mem: s.mem, Calls: []Call{call}, Rounds: *roundsFlag, MinMs: *msFlag}))
 	case *Wazero:
 		other := check(NewWazero(1, 4096))
+		other.bin = probe
 		defer other.Close()
 		for i := 1; i < m.Threads; i++ {
-			other.bin = probe
 			if err := other.AddHelper(fmt.Sprint("read", i)); err != nil {
 				b.Fatal(err)
 			}

@@ -90,11 +90,15 @@ func ReadProbe() ([]byte, error) {
 	seen.Set(c.AtomicLoadI32(kernels.ControlJob))
 	c.AtomicAdd(kernels.ControlArrived, help.I32(1))
 	help.Loop(func(again simd128.Label) {
+		help.If(c.AtomicLoadI32(kernels.ControlState), func() { help.Return() })
 		help.BrIf(again, c.AtomicLoadI32(kernels.ControlJob).Eq(seen))
 		seen.Set(c.AtomicLoadI32(kernels.ControlJob))
 		help.Call(read, c)
 		help.Br(again)
 	})
+	stop := m.Func("stop")
+	stop.Export("stop")
+	stop.ParamI32("control").AtomicStore(kernels.ControlState, stop.I32(kernels.StateStop))
 	return m.Build()
 }
 
