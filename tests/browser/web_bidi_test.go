@@ -42,10 +42,11 @@ user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("services.settings.server", "data:,#none");
+user_pref("extensions.webextensions.uuids", "{\"pastel@pastel.example\":\"5a5e1000-0000-4000-8000-000000000001\"}");
 `
 
 // startFirefox starts Firefox and opens its first tab. It ends with the test.
-func startFirefox(t *testing.T) *firefox {
+func startFirefox(t *testing.T, flags ...string) *firefox {
 	t.Helper()
 	path, err := exec.LookPath("firefox-esr")
 	if err != nil {
@@ -56,7 +57,7 @@ func startFirefox(t *testing.T) *firefox {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0")
+	cmd := exec.CommandContext(ctx, path, append(flags, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0")...)
 	output, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
