@@ -130,11 +130,13 @@ func TestFunctionWords(t *testing.T) {
 	}{
 		{"none", 0, nil, nil},
 		{"func value", 8, []byte{0, 0, 0xde, 0x17}, []int64{0x17de}},
-		{"method table", 8, []byte{0xde, 0x17, 0, 0}, []int64{0x17de}},
-		{"begins within a word", 10, []byte{0xde, 0x17}, []int64{0x17de}},
-		{"ends within a word", 8, []byte{0xde, 0x17}, []int64{0x17de}},
-		{"neither", 8, []byte{1, 0, 1, 0}, nil},
-		{"two words", 8, []byte{5, 0, 0, 0, 6, 0, 0, 0}, []int64{5, 6}},
+		{"func value without its zeros", 10, []byte{0xde, 0x17}, []int64{0x17de}},
+		{"func value, cut by a byte", 9, []byte{0, 0xde, 0x17}, []int64{0x17de}},
+		{"method table", 8, []byte{0xde, 0x17, 0, 0, 0xdf, 0x17, 0, 0}, []int64{0x17de, 0x17df}},
+		{"method table without its last zeros", 8, []byte{0xde, 0x17, 0, 0, 0xdf, 0x17}, []int64{0x17de, 0x17df}},
+		{"three methods", 4, []byte{1, 16, 0, 0, 2, 16, 0, 0, 3, 16}, []int64{0x1001, 0x1002, 0x1002, 0x1003}},
+		{"bare number alone", 8, []byte{0xde, 0x17, 0, 0, 1, 0, 1, 0}, nil},
+		{"below the first number", 8, []byte{0xff, 0x0f, 0, 0, 0xff, 0x0f, 0, 0}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := functionWords(tt.at, tt.data); !slices.Equal(got, tt.want) {
@@ -166,4 +168,43 @@ func FuzzTables(f *testing.F) {
 			_ = tables.blank(func(uint32) bool { return len(b)%2 == 0 })
 		}
 	})
+}
+
+// TestUnfoldIsTheInverseOfFold runs unfold on a folded table and compares it with the table.
+func TestUnfoldIsTheInverseOfFold(t *testing.T) {
+	const at, n = 1024, 3
+	table := make([]byte, 8*n+4)
+	for i, number := range []uint32{pcBase, pcBase + 1, pcBase + 5} {
+		binary.LittleEndian.PutUint32(table[8*i:], number)
+		binary.LittleEndian.PutUint32(table[8*i+4:], uint32(len(table)))
+		f := make([]byte, funcBytes+4*i)
+		binary.LittleEndian.PutUint32(f, number)
+		binary.LittleEndian.PutUint32(f[funcNPCData:], uint32(i))
+		table = append(table, f...)
+	}
+	folded := &traceTables{funcs: slices.Clone(table), n: n}
+	if err := folded.fold(); err != nil || bytes.Equal(folded.funcs, table) {
+		t.Fatalf("fold: %v, or no change", err)
+	}
+	b, err := module.AddStart(module.Encode([]module.Section{
+		{ID: module.Type, Payload: []byte{0}},
+		{ID: module.Function, Payload: []byte{0}},
+		{ID: module.Memory, Payload: []byte{1, 0, 1}},
+		{ID: module.Export, Payload: []byte("\x01\x06memory\x02\x00")},
+		{ID: module.Code, Payload: []byte{0}},
+		{ID: module.Data, Payload: slices.Concat([]byte{1, 0}, module.AppendI32Const(nil, at), []byte{0x0b, 0x80 | byte(len(table)&0x7f), byte(len(table) >> 7)}, folded.funcs)},
+	}), unfold(at, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	rt := wazero.NewRuntime(ctx)
+	defer rt.Close(ctx)
+	mod, err := rt.Instantiate(ctx, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := mod.Memory().Read(at, uint32(len(table))); !bytes.Equal(got, table) {
+		t.Errorf("unfolded\n% x, want\n% x", got, table)
+	}
 }

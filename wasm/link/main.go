@@ -57,11 +57,22 @@ func shrink(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return module.EditData(b, maxGap, func(_ uint32, data []byte) error {
+	var start []byte
+	b, err = module.EditData(b, maxGap, func(at uint32, data []byte) error {
 		t, err := findTables(data)
 		if t == nil || err != nil {
 			return err
 		}
-		return t.blank(func(i uint32) bool { return int64(i) >= int64(len(live)) || live[i] })
+		if err := t.blank(func(i uint32) bool { return int64(i) >= int64(len(live)) || live[i] }); err != nil {
+			return err
+		}
+		if t.n > 0 {
+			start = unfold(at+uint32(t.funcsAt), t.n)
+		}
+		return t.fold()
 	})
+	if err != nil || start == nil {
+		return b, err
+	}
+	return module.AddStart(b, start)
 }

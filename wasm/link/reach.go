@@ -18,24 +18,28 @@ type reach struct {
 	todo     []int
 }
 
-// functionWords returns the numbers that words of data at an address may hold. A segment may begin or end within a word,
-// where the bytes it leaves out are zero.
+// functionWords returns the numbers that words of data at an address may hold. A
+// bare number counts beside another only: a method has two functions, one for
+// interfaces and one for values. A segment may begin or end within a word, where the
+// bytes it leaves out are zero.
 func functionWords(at uint32, data []byte) (numbers []int64) {
-	var word [4]byte
-	for i, b := range data {
-		k := (at + uint32(i)) & 3
-		word[k] = b
-		if k < 3 && i < len(data)-1 {
-			continue
-		}
+	var last uint32 // the word before, if it may be a bare number
+	for i := -int(at & 3); i < len(data); i += 4 {
+		var word [4]byte
+		copy(word[max(-i, 0):], data[max(i, 0):])
 		w := binary.LittleEndian.Uint32(word[:])
-		if w&(1<<pcBits-1) == 0 {
-			w >>= pcBits
+		switch {
+		case w&(1<<pcBits-1) == 0:
+			numbers = append(numbers, int64(w>>pcBits))
+			last = 0
+		case w>>pcBits != 0 || w < pcBase:
+			last = 0
+		case last != 0:
+			numbers = append(numbers, int64(last), int64(w))
+			last = w
+		default:
+			last = w
 		}
-		if w < 1<<pcBits {
-			numbers = append(numbers, int64(w))
-		}
-		word = [4]byte{}
 	}
 	return numbers
 }

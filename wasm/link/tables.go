@@ -71,7 +71,7 @@ func findTables(data []byte) (*traceTables, error) {
 	}
 	t := &traceTables{
 		names: tables[h.Names:h.PCTables], pc: tables[h.PCTables:h.FuncTable], funcs: tables[h.FuncTable:],
-		n: int(h.NFunc), start: at, end: at + int(h.FuncTable), keep: map[uint32]bool{},
+		n: int(h.NFunc), start: at, funcsAt: at + int(h.FuncTable), end: at + int(h.FuncTable), keep: map[uint32]bool{},
 	}
 	return t, t.checkFuncs()
 }
@@ -83,6 +83,7 @@ type traceTables struct {
 	funcs      []byte // n pairs of entry and offset, then a _func each
 	n          int
 	start, end int             // where in the data the tables are
+	funcsAt    int             // where in the data funcs is
 	keep       map[uint32]bool // offsets of pc tables still in use
 }
 

@@ -13,6 +13,7 @@ const (
 	Function  SectionID = 3
 	Memory    SectionID = 5
 	Export    SectionID = 7
+	Start     SectionID = 8
 	Element   SectionID = 9
 	Code      SectionID = 10
 	Data      SectionID = 11
