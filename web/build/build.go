@@ -53,7 +53,21 @@ func Site(web string) (Files, error) {
 	if err := files.addAs("models/stories260K.gguf", filepath.Join(web, "../testdata/models/stories260K.gguf")); err != nil {
 		return nil, err
 	}
+	if err := files.addPool(filepath.Join(web, "../testdata/pool")); err != nil {
+		return nil, err
+	}
 	return files, files.addServiceWorker(web)
+}
+
+// addPool adds the pool that belongs to the bundled model.
+func (f Files) addPool(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "*.f*"))
+	for _, path := range append(names, filepath.Join(dir, "pool.json")) {
+		if err == nil {
+			err = f.addAs("pool/"+filepath.Base(path), path)
+		}
+	}
+	return err
 }
 
 // Scripts bundles TypeScript entry points, each into one file named after it.

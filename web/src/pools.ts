@@ -66,6 +66,9 @@ interface PoolJson {
   adapters: (PoolFile & { name: string; slices: string[] })[];
 }
 
+/** Slices of ranks from this size are fetched one by one; of smaller ones, requests would cost more than bytes. */
+const leastSlice = 256 << 10;
+
 /** Fetches a pool's manifest, or takes it from the device. */
 export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<OpenPool> {
   const { url, filesUrl, id: want, headers } = await placeOf(ref);
@@ -90,7 +93,7 @@ export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<Open
     size: bytes,
     sha256,
     group,
-    ...(slices && { chunks: slices, chunkBytes: bytes / slices.length }),
+    ...(slices && bytes / slices.length >= leastSlice && { chunks: slices, chunkBytes: bytes / slices.length }),
     ...(headers && { headers }),
   });
   return {
