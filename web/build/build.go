@@ -59,17 +59,6 @@ func Site(web string) (Files, error) {
 	return files, files.addServiceWorker(web)
 }
 
-// addPool adds the pool that belongs to the bundled model.
-func (f Files) addPool(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "*.f*"))
-	for _, path := range append(names, filepath.Join(dir, "pool.json")) {
-		if err == nil {
-			err = f.addAs("pool/"+filepath.Base(path), path)
-		}
-	}
-	return err
-}
-
 // Scripts bundles TypeScript entry points, each into one file named after it.
 func Scripts(format api.Format, define map[string]string, entries ...string) (Files, error) {
 	r := api.Build(api.BuildOptions{
