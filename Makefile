@@ -102,7 +102,8 @@ fuzz: ## run every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: build chromium ## print every kernel's speed beside the machine's limits, then a model's
-	$(GO) test -run '^$$' -bench . -benchtime 1x ./kernels/lab
+	@mkdir -p build
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./kernels/lab -args -lab.json=$(CURDIR)/build/bench.json
 	./bin/pastel bench $(BENCH) --profile
 
 # What bench-check compares is committed; `make bench-save` after a change that should move it.

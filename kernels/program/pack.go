@@ -239,7 +239,6 @@ func (p *packer) superblocks() {
 				qh.Set(qh.AddI(16))
 			}
 		})
-		p.advance(0, 0)
 		for _, s := range p.src {
 			s.Set(s.Add(ints).AddI(128))
 		}
