@@ -5,6 +5,7 @@ import {
   clearModels,
   deleteModel,
   Engine,
+  type Label,
   listModels,
   type ModelRef,
   type Progress,
@@ -12,6 +13,7 @@ import {
 } from "../src/index.js";
 import { AdapterPanel } from "./adapters.js";
 import { byId, make, megabytes } from "./dom.js";
+import { HybridPanel } from "./hybrid.js";
 import { Log } from "./log.js";
 import { offers } from "./models.js";
 import { startTheme } from "./theme.js";
@@ -27,6 +29,7 @@ const fileLabel = byId("file-label", HTMLLabelElement);
 const temperature = byId("temperature", HTMLInputElement);
 const maxTokens = byId("max-tokens", HTMLInputElement);
 const adapters = new AdapterPanel(() => engine, say);
+const hybrid = new HybridPanel();
 
 let engine: Engine | undefined;
 let loading: AbortController | undefined;
@@ -102,30 +105,35 @@ async function ask(text: string): Promise<void> {
   const answer = log.add("assistant", "");
   const began = performance.now();
   let firstMs = 0;
+  let label: Label | undefined;
+  byId("figures", HTMLDListElement).replaceChildren();
   try {
-    const chunks = await engine.chat.completions.create(
-      {
-        messages: log.messages(),
-        stream: true,
-        stream_options: { include_usage: true },
+    const events = hybrid.answer({
+      engine,
+      messages: log.messages(),
+      params: {
         temperature: temperature.valueAsNumber,
         max_tokens: maxTokens.valueAsNumber || 200,
         lora: adapters.mix(),
       },
-      { signal: answering.signal },
-    );
-    for await (const chunk of chunks) {
-      const piece = chunk.choices[0]?.delta.content ?? "";
-      if (piece !== "" && firstMs === 0) firstMs = performance.now() - began;
-      answer.append(piece);
-      if (chunk.x_route) answer.where(chunk.x_route);
-      if (chunk.x_timing) answer.timing = chunk.x_timing;
-      if (chunk.usage && answer.timing) showFigures(chunk.usage, answer.timing, firstMs);
+      signal: answering.signal,
+      onChunk: (chunk) => {
+        if (chunk.x_timing) answer.timing = chunk.x_timing;
+        if (chunk.usage && answer.timing) showFigures(chunk.usage, answer.timing, firstMs);
+      },
+    });
+    for await (const event of events) {
+      label = event.label;
+      if (event.type === "replace") answer.replace(event.draft, label);
+      if (event.type !== "text") continue;
+      if (firstMs === 0) firstMs = performance.now() - began;
+      answer.append(event.text);
     }
     say("Answer complete.");
   } catch (err) {
     complain(err);
   } finally {
+    if (label) answer.label(label);
     answer.finish();
     answering = undefined;
     setBusy();

@@ -1,7 +1,8 @@
 // The conversation on the page.
 
-import type { ChatMessage, Route, Timing } from "../src/index.js";
+import type { ChatMessage, Label, Timing } from "../src/index.js";
 import { make } from "./dom.js";
+import { labelText, place } from "./label.js";
 
 /** One message on the page. */
 export class Entry {
@@ -33,10 +34,18 @@ export class Entry {
     this.#scroll();
   }
 
-  /** Says where the answer was computed. */
-  where(route: Route): void {
-    const place = route.where === "local" ? "on this device" : `on ${route.where.slice("server:".length)}`;
-    this.#item.append(make("p", `Answered ${place}`, { class: "where", title: route.reason }));
+  /** Shows who gave the answer, why, and the scores. */
+  label(label: Label): void {
+    const attributes = { class: "where", "data-where": label.where, "data-reason": label.reason };
+    this.#item.append(make("p", labelText(label), attributes));
+  }
+
+  /** Strikes a draft out: the text begins again, by another answerer. */
+  replace(draft: string, by: Label): void {
+    const struck = make("p", "", { class: "draft" });
+    struck.append(make("span", `Withdrawn, then answered ${place(by.where)}: `), make("s", draft));
+    this.#text.before(struck);
+    this.#text.textContent = "";
   }
 
   finish(): void {

@@ -1,0 +1,182 @@
+// Where answers may come from: the panel "Hybrid", and the answers themselves.
+
+import {
+  type AnsweringEngine,
+  type ChatCompletionChunk,
+  ConsentLedger,
+  type DeviceOptions,
+  Hybrid,
+  type HybridEvent,
+  type Mode,
+  type ServerOptions,
+  type Turn,
+  engineDevice,
+  offload,
+} from "../src/index.js";
+import { budgetFor, randomAt } from "./calibration.js";
+import { ConsentDialog } from "./consent.js";
+import { byId } from "./dom.js";
+import { because } from "./label.js";
+import { draw } from "./plot.js";
+
+/** One question. */
+export interface Question {
+  engine: AnsweringEngine;
+  messages: readonly Turn[];
+  params: NonNullable<DeviceOptions["params"]>;
+  signal: AbortSignal;
+  /** Hears every chunk of the device's own answer, for its figures. */
+  onChunk: (chunk: ChatCompletionChunk) => void;
+}
+
+/** Stands in while no server is given: mode local never asks it. */
+const nowhere = "http://localhost/v1";
+
+/** Routes answers by what the panel says. The key is kept in memory only, address and model for this tab's session. */
+export class HybridPanel {
+  readonly #mode = byId("mode", HTMLSelectElement);
+  readonly #url = byId("server-url", HTMLInputElement);
+  readonly #model = byId("server-model", HTMLInputElement);
+  readonly #key = byId("server-key", HTMLInputElement);
+  readonly #budget = byId("budget", HTMLInputElement);
+  readonly #ledger = new ConsentLedger();
+  readonly #dialog = new ConsentDialog(this.#ledger);
+  /** Of the server now given: it remembers how the server did. */
+  #hybrid: Hybrid | undefined;
+  #server: ServerOptions = { url: "", model: "" };
+  #question: Question | undefined;
+
+  constructor() {
+    for (const input of [this.#url, this.#model]) {
+      input.value = sessionStorage.getItem(`pastel-${input.id}`) ?? "";
+      input.oninput = () => {
+        sessionStorage.setItem(`pastel-${input.id}`, input.value);
+        this.#hybrid = undefined;
+        this.#showConsent();
+      };
+    }
+    this.#mode.onchange = () => void this.#modeChosen();
+    this.#budget.oninput = () => this.#showBudget();
+    byId("allow", HTMLButtonElement).onclick = () => void this.#offer();
+    byId("revoke", HTMLButtonElement).onclick = () => {
+      this.#ledger.revoke(this.#address());
+      this.#showConsent();
+    };
+    addEventListener("storage", () => this.#showConsent()); // another tab allowed or revoked
+    this.#showBudget();
+    this.#showConsent();
+  }
+
+  /** Answers a question. Rejects as Hybrid.answer does, and when a server is wanted and its address is missing. */
+  async *answer(question: Question): AsyncGenerator<HybridEvent, void, undefined> {
+    if (this.#chosen() !== "local" && this.#host() === undefined) {
+      throw new Error("Give the server's address first: https://…/v1, or http:// on this device.");
+    }
+    this.#question = question;
+    this.#hybrid ??= this.#connect();
+    this.#hybrid.policy = { mode: this.#chosen(), confidence: budgetFor(this.#budget.valueAsNumber).threshold };
+    this.#server.maxTokens = question.params.max_tokens ?? 200;
+    yield* this.#hybrid.answer(question.messages, question.signal);
+  }
+
+  #connect(): Hybrid {
+    this.#server = {
+      url: this.#host() === undefined ? nowhere : this.#address(),
+      model: this.#model.value.trim(),
+      token: () => this.#key.value.trim(),
+    };
+    return new Hybrid({
+      server: this.#server,
+      policy: { mode: "local" },
+      consent: this.#ledger,
+      device: { answer: (messages, signal) => this.#onDevice(messages, signal) },
+      confirm: async (_host, reason, signal) => {
+        const yes = await this.#dialog.ask(this.#address(), `For this message: ${because(reason)}.`, signal);
+        this.#showConsent();
+        return yes;
+      },
+    });
+  }
+
+  #onDevice(messages: readonly Turn[], signal: AbortSignal): ReturnType<ReturnType<typeof engineDevice>["answer"]> {
+    const { engine, params, onChunk } = this.#question!;
+    return engineDevice(overheard(engine, onChunk), { params }).answer(messages, signal);
+  }
+
+  #chosen(): Mode {
+    return this.#mode.value as Mode;
+  }
+
+  #address(): string {
+    return this.#url.value.trim();
+  }
+
+  /** The server's host, when its address is one. */
+  #host(): string | undefined {
+    try {
+      return offload.serverHost(this.#address());
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #modeChosen(): Promise<void> {
+    this.#showConsent();
+    const needed = this.#chosen() === "hybrid" || this.#chosen() === "server";
+    if (needed && this.#host() !== undefined && !this.#ledger.has(this.#address())) await this.#offer();
+  }
+
+  async #offer(): Promise<void> {
+    if (this.#host() === undefined) return;
+    const when = this.#chosen() === "ask" ? "You are asked again for every message." : "Until you revoke it.";
+    await this.#dialog.ask(this.#address(), when);
+    this.#showConsent();
+  }
+
+  #showConsent(): void {
+    const host = this.#host();
+    const allowed = host !== undefined && this.#ledger.has(this.#address());
+    byId("allow", HTMLButtonElement).hidden = host === undefined || allowed;
+    byId("revoke", HTMLButtonElement).hidden = !allowed;
+    let text = "No server is given. Nothing is sent.";
+    if (allowed) {
+      const all = this.#ledger.check(this.#address()) === "conversation";
+      text = `Messages may be sent to ${host}: ${all ? "whole conversations" : "only the last message"}.`;
+    } else if (host !== undefined) text = `Nothing is sent to ${host} unless you allow it.`;
+    byId("consent", HTMLParagraphElement).textContent = text;
+  }
+
+  #showBudget(): void {
+    const at = budgetFor(this.#budget.valueAsNumber);
+    const percent = (share: number): string => `${Math.round(100 * share)}%`;
+    const score = at.threshold.on ? Math.min(at.threshold.score, 1) : 0;
+    byId("budget-value", HTMLOutputElement).textContent = percent(this.#budget.valueAsNumber);
+    byId("threshold", HTMLOutputElement).textContent = score.toFixed(2);
+    byId("expected", HTMLSpanElement).textContent =
+      `${percent(at.accuracy)} right, ${percent(randomAt(at.usage))} at random, ${percent(at.oracle)} at best`;
+    const plot = document.getElementById("plot");
+    if (plot instanceof SVGSVGElement) draw(plot, at);
+  }
+}
+
+/** An engine whose chunks are heard as they pass. */
+function overheard(engine: AnsweringEngine, hear: (chunk: ChatCompletionChunk) => void): AnsweringEngine {
+  return {
+    embeddings: engine.embeddings,
+    chat: {
+      completions: {
+        create: async (params, options) => {
+          const asked = { ...params, stream_options: { include_usage: true } };
+          return passing(await engine.chat.completions.create(asked, options), hear);
+        },
+      },
+    },
+  };
+}
+
+async function* passing<T>(items: AsyncIterable<T>, hear: (item: T) => void): AsyncGenerator<T, void, undefined> {
+  for await (const item of items) {
+    hear(item);
+    yield item;
+  }
+}
