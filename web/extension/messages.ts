@@ -74,6 +74,8 @@ export interface ServerSettings {
 export interface Settings {
   /** A URL or owner/repo:quant; "" is the bundled model. */
   model: string;
+  /** The address of a pool.json for this model; "" is the bundled model's. */
+  pool: string;
   max_tokens: number;
   temperature: number;
   /** Answer in the taught style where there is one. */
@@ -83,6 +85,8 @@ export interface Settings {
 
 /** The taught style. */
 export interface Style {
+  /** The adapter's name in requests. */
+  id: string;
   samples: number;
   /** Milliseconds the customisation took. */
   tookMs: number;

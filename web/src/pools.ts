@@ -11,6 +11,8 @@ import { Store } from "./storage/store.js";
 /** A pool whose files lie side by side: the URL of its pool.json. */
 export interface PoolFiles {
   url: string | URL;
+  /** Bytes of pool.json, for servers that do not say: an extension's own files have none that does. */
+  size?: number;
   /** SHA-256 of pool.json. Anything else is refused then; without it, the copy on this device is used as long as there is one. */
   id?: string;
 }
@@ -71,7 +73,7 @@ const leastSlice = 256 << 10;
 
 /** Fetches a pool's manifest, or takes it from the device. */
 export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<OpenPool> {
-  const { url, filesUrl, id: want, headers } = await placeOf(ref);
+  const { url, filesUrl, size, id: want, headers } = await placeOf(ref);
   const group = `pool:${url}`;
   const source: UrlSource = {
     kind: "url",
@@ -79,6 +81,7 @@ export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<Open
     url,
     group,
     ...(want && { sha256: want }),
+    ...(size !== undefined && { size }),
     ...(headers && { headers }),
   };
   const text = await withStore(async (store) => {
@@ -106,10 +109,16 @@ export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<Open
 
 async function placeOf(
   ref: PoolRef,
-): Promise<{ url: string; filesUrl: string; id?: string | undefined; headers?: Record<string, string> }> {
+): Promise<{
+  url: string;
+  filesUrl: string;
+  size?: number | undefined;
+  id?: string | undefined;
+  headers?: Record<string, string>;
+}> {
   const absolute = (url: string | URL) => new URL(url, document.baseURI).href;
   if (typeof ref === "string" || ref instanceof URL) return { url: absolute(ref), filesUrl: absolute(ref) };
-  if ("url" in ref) return { url: absolute(ref.url), filesUrl: absolute(ref.url), id: ref.id };
+  if ("url" in ref) return { url: absolute(ref.url), filesUrl: absolute(ref.url), size: ref.size, id: ref.id };
   const url = poolUrl(ref);
   return { url, filesUrl: `${url}/files/`, id: ref.id, headers: await authorization(ref) };
 }

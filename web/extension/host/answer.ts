@@ -4,7 +4,8 @@ import type { ChatMessage, Engine } from "../../src/index.js";
 import { type Device, Hybrid, type HybridEvent, type Signals, type Turn } from "../../src/offload.js";
 import type { Job, Settings } from "../messages.js";
 import { continuation, conversation, withoutControls } from "../prompts.js";
-import { type Model, styleId } from "./model.js";
+import * as database from "./database.js";
+import type { Model } from "./model.js";
 
 /** Tokens after which a first opinion of the answer's certainty is formed. */
 const earlyTokens = 16;
@@ -32,8 +33,9 @@ export async function* answer(
 ): AsyncGenerator<HybridEvent, void, undefined> {
   const engine = await model.engine();
   const messages = await messagesOf(engine, job);
-  const style = job.from === "panel" && settings.style && (await model.withStyle(engine));
-  const device = deviceOf(engine, { ...job.sampling, ...(style && { lora: [{ id: styleId, scale: 1 }] }) });
+  const style = job.from === "panel" && settings.style ? await database.get("style") : undefined;
+  const lora = style?.model === settings.model ? [{ id: style.id, scale: 1 }] : [];
+  const device = deviceOf(engine, { ...job.sampling, lora });
   const { server } = settings;
   // A page's questions stay here: its user agreed to the model on this device, not to a server.
   if (job.from !== "panel" || server.mode === "local" || server.url === "")

@@ -7,7 +7,7 @@ import type { Job, Settings, Style } from "../messages.js";
 export interface Values {
   settings: Settings;
   samples: string[];
-  style: Style & { adapter: File };
+  style: Style;
   /** Origins of pages the user allowed, or refused. */
   origins: Record<string, boolean>;
   /** A selection that waits for its question, by window. */
@@ -16,6 +16,7 @@ export interface Values {
 
 export const defaults: Settings = {
   model: "",
+  pool: "",
   max_tokens: 200,
   temperature: 0.7,
   style: true,

@@ -3,17 +3,16 @@
 //
 // It must not know which browser it runs in, nor what a panel looks like.
 
-import { BadRequestError, deleteModel, clearModels, listModels } from "../../src/index.js";
+import { BadRequestError, clearModels, deleteAdapter, deleteModel, listModels, type PoolRef } from "../../src/index.js";
 import { wireOf } from "../../src/errors.js";
 import { ConsentLedger } from "../../src/offload.js";
-import type { FromPage, FromPanel, Job, Note, Question, Settings, ToPage, ToPanel } from "../messages.js";
+import type { FromPage, FromPanel, Job, Note, Question, Settings, Style, ToPage, ToPanel } from "../messages.js";
 import { pagePort, panelPort } from "../messages.js";
 import { answer } from "./answer.js";
 import * as database from "./database.js";
-import { Model } from "./model.js";
+import { bundledPool, Model } from "./model.js";
 import { checkAsk, checkId, mayAsk } from "./page.js";
 import { Queue } from "./queue.js";
-import { teach } from "./style.js";
 
 /** Milliseconds between two calls that tell the browser this page is at work. */
 const aliveEvery = 20_000;
@@ -117,8 +116,7 @@ export class Host {
       case "teach":
         return await this.#teach(panel, m.samples);
       case "forget":
-        await this.#model.dropStyle();
-        await database.remove("style");
+        await this.#forget();
         return await this.#tellStatus();
       case "deleteModel":
         return await this.#deleteModel(m.id);
@@ -157,11 +155,26 @@ export class Host {
 
   async #teach(panel: Panel, samples: string[]): Promise<void> {
     await database.set("samples", samples);
-    await this.#model.dropStyle();
-    const { adapter, ...style } = await teach(await this.#model.engine(), (await this.#settings()).model, samples);
-    await database.set("style", { ...style, adapter });
+    const { model, pool } = await this.#settings();
+    if (pool === "" && model !== "") {
+      const why = "this model needs a pool of adapters to be taught: give its address under Model and answers";
+      throw new BadRequestError("ERR_BAD_REQUEST", why);
+    }
+    const engine = await this.#model.engine();
+    const made = await engine.customize(samples, { pool: pool || (await ownPool()) });
+    await this.#forget(made.id);
+    const style: Style = { id: made.id, samples: samples.length, tookMs: made.ms.total, weights: made.weights, model };
+    await database.set("style", style);
     panel.port.postMessage({ type: "taught", style } satisfies ToPanel);
     await this.#tellStatus();
+  }
+
+  /** Deletes the style that was taught before, unless it is this one. */
+  async #forget(unless?: string): Promise<void> {
+    const style = await database.get("style");
+    if (!style || style.id === unless) return;
+    await database.remove("style");
+    await deleteAdapter(style.id);
   }
 
   // A model that is in use goes at once: whoever deletes it wants its space and its memory back.
@@ -237,7 +250,7 @@ export class Host {
     const waiting = [...this.#queue.jobs.values()].filter((j) => j.state === "approval").map((j) => j.from);
     const approvals = [...new Set(waiting)];
     const kept = await database.get("style");
-    const status = { ...this.#model.status, approvals, ...(kept && { style: { ...kept, adapter: undefined } }) };
+    const status = { ...this.#model.status, approvals, ...(kept && { style: kept }) };
     this.#toPanels({ type: "status", status });
     this.#notify({ to: "router", type: "badge", n: approvals.length });
   }
@@ -253,6 +266,12 @@ export class Host {
   #isBusy(): boolean {
     return [...this.#queue.jobs.values()].some((j) => j.state === "running" || j.state === "queued");
   }
+}
+
+/** The pool in the package, whose server, the browser, does not say how long its files are. */
+async function ownPool(): Promise<PoolRef> {
+  const url = chrome.runtime.getURL(bundledPool);
+  return { url, size: (await (await fetch(url)).arrayBuffer()).byteLength };
 }
 
 /** Whether a stored file came from a model's reference: its address, or owner/repo with or without more. */

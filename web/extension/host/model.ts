@@ -8,8 +8,8 @@ import * as database from "./database.js";
 
 /** The model that is part of the package. */
 export const bundled = "models/stories260K.gguf";
-/** The taught style, as the engine knows it. */
-export const styleId = "style";
+/** Its pool of adapters. */
+export const bundledPool = "pool/pool.json";
 
 export class Model {
   /** Called whenever `status` changed. */
@@ -17,7 +17,6 @@ export class Model {
   status: Pick<Status, "model" | "loading" | "engine" | "error"> = { model: "" };
   #engine: Promise<Engine> | undefined;
   #ref: string | undefined;
-  #hasStyle = false;
   #stop = new AbortController();
 
   /** Aborted when this engine goes: its reason says why. */
@@ -43,24 +42,7 @@ export class Model {
     void this.#engine?.then((e) => e.close()).catch(() => undefined);
     this.#engine = undefined;
     this.#ref = undefined;
-    this.#hasStyle = false;
     this.#set({ model: "" });
-  }
-
-  /** Loads the taught style unless it is loaded. Returns whether there is one for this model. */
-  async withStyle(engine: Engine): Promise<boolean> {
-    if (this.#hasStyle) return true;
-    const style = await database.get("style");
-    if (!style || style.model !== this.#ref) return false;
-    await engine.loadAdapter(styleId, style.adapter);
-    return (this.#hasStyle = true);
-  }
-
-  /** Drops the taught style from the engine. */
-  async dropStyle(): Promise<void> {
-    if (!this.#hasStyle) return;
-    this.#hasStyle = false;
-    await (await this.#engine)?.unloadAdapter(styleId);
   }
 
   async #load(model: string, signal: AbortSignal): Promise<Engine> {

@@ -26,6 +26,7 @@ export class SettingsPart {
     this.#settings = (await database.get("settings")) ?? database.defaults;
     const { model, max_tokens, temperature, style, server } = this.#settings;
     byId("model", HTMLInputElement).value = model;
+    byId("pool", HTMLInputElement).value = this.#settings.pool;
     byId("max-tokens", HTMLInputElement).value = String(max_tokens);
     byId("temperature", HTMLInputElement).value = String(temperature);
     byId("style-on", HTMLInputElement).checked = style;
@@ -77,6 +78,7 @@ export class SettingsPart {
       });
     submit("model-form", () => this.#save({ model: byId("model", HTMLInputElement).value.trim() }));
     submit("server-form", () => this.#saveServer());
+    byId("pool", HTMLInputElement).onchange = () => this.#save({ pool: byId("pool", HTMLInputElement).value.trim() });
     byId("max-tokens", HTMLInputElement).onchange = () =>
       this.#save({ max_tokens: within(byId("max-tokens", HTMLInputElement), 1, 4096, 200) });
     byId("temperature", HTMLInputElement).onchange = () =>
