@@ -123,7 +123,7 @@ bench-peers: build chromium ## measure beside wllama and onnxruntime-web; needs 
 
 .PHONY: check
 check: build ## what a change must pass beside the tests
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || (echo "gofmt: the files above are not formatted" && exit 1)
+	@test -z "$$(gofmt -l $$(git ls-files "*.go") | tee /dev/stderr)" || (echo "gofmt: the files above are not formatted" && exit 1)
 	$(GO) vet ./...
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./wasm/engine
 	GOOS=js GOARCH=wasm $(GO) vet ./worker/...
