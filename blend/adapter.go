@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"pastel/fault"
+	"pastel/order"
 )
 
 // Limits on an adapter from outside. A rank above MaxRank or more than
@@ -49,7 +50,8 @@ type Shapes func(target string) (out, in int, ok bool)
 //
 // Errors: fault.BadFile.
 func NewAdapter(name string, pairs []Pair) (*Adapter, error) {
-	slices.SortFunc(pairs, func(p, q Pair) int { return cmp.Compare(p.Target, q.Target) })
+	order.By(len(pairs), func(i, j int) bool { return pairs[i].Target < pairs[j].Target },
+		func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
 	a := &Adapter{Name: name, Pairs: pairs}
 	for i := range pairs {
 		if i > 0 && pairs[i-1].Target == pairs[i].Target {

@@ -1,14 +1,13 @@
 package engine
 
 import (
-	"slices"
-
 	"pastel/engine/gguf"
 	"pastel/engine/model"
 	"pastel/engine/tensor"
 	"pastel/engine/tokenizer"
 	"pastel/fault"
 	"pastel/kernels"
+	"pastel/order"
 )
 
 // stagingBytes bounds the rows gathered before they are packed.
@@ -130,7 +129,8 @@ func (l *Loader) headersDone() error {
 		f.order = append(f.order, t)
 	}
 	for _, f := range l.files {
-		slices.SortFunc(f.order, func(a, b gguf.TensorInfo) int { return compare(a.Offset, b.Offset) })
+		t := f.order
+		order.By(len(t), func(i, j int) bool { return t[i].Offset < t[j].Offset }, func(i, j int) { t[i], t[j] = t[j], t[i] })
 	}
 	if l.staging, err = l.mem.Alloc(stagingBytes + maxRowBytes(l.model.weights)); err != nil {
 		return err

@@ -3,7 +3,6 @@ package gguflora
 import (
 	"bytes"
 	"math"
-	"slices"
 	"strings"
 
 	"pastel/blend"
@@ -11,6 +10,7 @@ import (
 	"pastel/engine/gguf"
 	"pastel/engine/tensor"
 	"pastel/fault"
+	"pastel/order"
 )
 
 const embedding = "token_embd.weight"
@@ -121,7 +121,8 @@ func complete(index map[string]*factors) ([]factors, error) {
 	if total > blend.MaxBytes {
 		return nil, fault.New(fault.BadFile, "gguflora: factors of ", total, " bytes are over the limit of ", blend.MaxBytes)
 	}
-	slices.SortFunc(list, func(x, y factors) int { return strings.Compare(x.target, y.target) })
+	order.By(len(list), func(i, j int) bool { return list[i].target < list[j].target },
+		func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return list, nil
 }
 

@@ -1,13 +1,12 @@
 package safetensors
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"pastel/engine/jsonvalue"
 	"pastel/engine/tensor"
 	"pastel/fault"
+	"pastel/order"
 )
 
 // MaxHeader is the largest JSON header the format allows, in bytes.
@@ -192,11 +191,21 @@ func naturals(v jsonvalue.Value) ([]uint64, bool) {
 	return out, true
 }
 
+// before orders extents by where they lie; empty ones at one place by name.
+func (e *extent) before(f *extent) bool {
+	switch {
+	case e.begin != f.begin:
+		return e.begin < f.begin
+	case e.end != f.end:
+		return e.end < f.end
+	}
+	return e.Name < f.Name
+}
+
 // cut gives every tensor its bytes. The extents must tile the data exactly.
 func (f *File) cut(extents []extent, data []byte) error {
-	slices.SortStableFunc(extents, func(a, b extent) int {
-		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
-	})
+	order.By(len(extents), func(i, j int) bool { return extents[i].before(&extents[j]) },
+		func(i, j int) { extents[i], extents[j] = extents[j], extents[i] })
 	var at uint64
 	for _, e := range extents {
 		if e.begin != at || e.end > uint64(len(data)) {

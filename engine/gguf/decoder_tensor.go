@@ -126,11 +126,11 @@ func (d *Decoder) placeTensors() error {
 // checkOverlap refuses tensors that share bytes: no writer makes them, and a
 // small file could otherwise claim a large model.
 func (d *Decoder) checkOverlap() error {
-	order := make([]int, len(d.file.Tensors))
+	order := make([]int32, len(d.file.Tensors))
 	for i := range order {
-		order[i] = i
+		order[i] = int32(i)
 	}
-	slices.SortFunc(order, func(a, b int) int {
+	slices.SortFunc(order, func(a, b int32) int {
 		return compare(d.file.Tensors[a].Offset, d.file.Tensors[b].Offset)
 	})
 	for i := 1; i < len(order); i++ {
