@@ -4,7 +4,7 @@ import { type Budget, budgets, randomAt } from "./calibration.js";
 
 const width = 300;
 const height = 190;
-const box = { left: 34, right: 290, top: 10, bottom: 150 };
+const box = { left: 34, right: 284, top: 10, bottom: 150 };
 const bottom = Math.floor(Math.min(...budgets.map((b) => b.accuracy)) * 10) / 10;
 
 const x = (usage: number): number => box.left + usage * (box.right - box.left);
