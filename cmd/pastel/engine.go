@@ -93,7 +93,7 @@ func (o *opened) load(ctx context.Context, model string, adapters adapterFlags) 
 }
 
 func (o *opened) loadAdapter(ctx context.Context, id, path string) error {
-	files, closeFiles, err := host.OpenFiles(path)
+	files, closeFiles, err := host.OpenAdapter(path)
 	if err != nil {
 		return err
 	}

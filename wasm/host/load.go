@@ -147,13 +147,27 @@ var shardName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 // OpenFiles opens a model file, and with any shard of a split model all of them in
 // order. close closes what was opened.
 func OpenFiles(path string) (files []File, close func(), err error) {
+	return openAll(shardPaths(path))
+}
+
+// OpenAdapter opens an adapter: a GGUF file, or the two files of a PEFT directory.
+// close closes what was opened.
+func OpenAdapter(path string) (files []File, close func(), err error) {
+	paths := []string{path}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		paths = []string{filepath.Join(path, "adapter_config.json"), filepath.Join(path, "adapter_model.safetensors")}
+	}
+	return openAll(paths)
+}
+
+func openAll(paths []string) (files []File, close func(), err error) {
 	var opened []*os.File
 	close = func() {
 		for _, f := range opened {
 			_ = f.Close() // read only: nothing to lose
 		}
 	}
-	for _, p := range shardPaths(path) {
+	for _, p := range paths {
 		f, err := os.Open(p)
 		if err != nil {
 			close()
