@@ -59,6 +59,7 @@ async function load(ref: ModelRef): Promise<void> {
     engine = made;
     log.clear();
     adapters.reset();
+    await adapters.restore();
     say(`${made.model?.name || "The model"} is ready.`);
   } catch (err) {
     complain(err);
