@@ -95,7 +95,7 @@ func (x *installed) open(url string, opts ...chromedp.ContextOption) *tab {
 func (x *installed) panel(window int) *tab {
 	x.t.Helper()
 	tb := x.open(x.url(fmt.Sprintf("panel.html?window=%d", window)))
-	tb.waitFor(`document.getElementById("facts").textContent.includes("thread")`)
+	patiently(tb, `document.getElementById("facts").textContent.includes("thread")`)
 	return tb
 }
 
@@ -160,6 +160,18 @@ func (x *installed) wake() {
 	tb.waitFor(`document.getElementById("facts").textContent.includes("thread")`)
 }
 
+// patiently waits like waitFor, for what a busy machine may need long for: a long answer, a browser's first panel.
+func patiently(tb *tab, condition string) {
+	tb.t.Helper()
+	for deadline := time.Now().Add(80 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var holds bool
+		if err := tb.tryEval(condition, &holds); err == nil && holds {
+			return
+		}
+	}
+	tb.waitFor(condition) // which says what the page shows
+}
+
 // lastAnswer is what the panel shows of the last question, once it is over.
 type lastAnswer struct{ State, Text, Foot string }
 
@@ -187,7 +199,7 @@ func submitPanel(tb *tab, text string) {
 
 func endOfLast(tb *tab) lastAnswer {
 	tb.t.Helper()
-	tb.waitFor(`!document.querySelector("#log > li:last-child").hasAttribute("aria-busy")`)
+	patiently(tb, `!document.querySelector("#log > li:last-child").hasAttribute("aria-busy")`)
 	var got lastAnswer
 	tb.eval(readLast, &got)
 	return got

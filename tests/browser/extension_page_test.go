@@ -51,7 +51,7 @@ func begin(tb *tab, id, prompt string, n int) {
 
 func endOfRun(tb *tab) (got pageRun) {
 	tb.t.Helper()
-	tb.waitFor(`run.over`)
+	patiently(tb, `run.over`)
 	tb.eval(`run`, &got)
 	return got
 }
