@@ -29,6 +29,7 @@ export class Host {
   readonly #pages = new Map<ExtPort, string>();
   readonly #ready: Promise<void>;
   readonly #notify: (note: Note) => void;
+  #saving: Promise<void> = Promise.resolve();
 
   /** notify reaches the router. */
   constructor(notify: (note: Note) => void) {
@@ -73,7 +74,9 @@ export class Host {
     yield* answer(this.#model, job, settings, gone, confirm);
   }
 
+  /** The settings, with whatever was sent before this was asked. */
   async #settings(): Promise<Settings> {
+    await this.#saving.catch(() => undefined);
     return (await database.get("settings")) ?? database.defaults;
   }
 
@@ -112,7 +115,7 @@ export class Host {
         this.#queue.decide(m.origin, m.yes);
         return await this.#tellStatus();
       case "settings":
-        return await this.#change(m.settings);
+        return await (this.#saving = this.#change(m.settings));
       case "teach":
         return await this.#teach(panel, m.samples);
       case "forget":
@@ -145,7 +148,7 @@ export class Host {
   }
 
   async #change(settings: Settings): Promise<void> {
-    const before = await this.#settings();
+    const before = (await database.get("settings")) ?? database.defaults;
     await database.set("settings", settings);
     if (before.model === settings.model) return;
     this.#queue.fail("ERR_CLOSED", "another model was chosen");
