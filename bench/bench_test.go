@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,7 +127,8 @@ func TestChromium(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkResult(t, r, "relaxed", 2)
-	if p := r.Profile; len(p.Decode) < 5 || p.Decode[0].Op != "matmul" || p.Decode[0].Calls != 36 { // 7 a block and the output
+	isMatmul := func(o OpTime) bool { return o.Op == "matmul" && o.Calls == 36 } // 7 a block and the output
+	if p := r.Profile; len(p.Decode) < 5 || !slices.ContainsFunc(p.Decode, isMatmul) {
 		t.Errorf("profile of a decoded token: %+v", p.Decode)
 	}
 	if !strings.Contains(r.Machine.Browser, "Chrome/") || r.WarmLoadMs <= 0 {

@@ -141,8 +141,9 @@ async function reply(id: number, f: (signal: AbortSignal) => Promise<Reply>): Pr
     post({ type: "reply", id, reply: await f(controller.signal) });
   } catch (thrown) {
     const error = wireOf(thrown);
-    post({ type: "reply", id, reply: { type: "error", ...error } });
+    // first, so that whoever asks again on this error knows that its session is gone
     if (engine?.isDead) post({ type: "restarted", reason: error.message });
+    post({ type: "reply", id, reply: { type: "error", ...error } });
   } finally {
     running.delete(id);
   }
