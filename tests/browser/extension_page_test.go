@@ -94,7 +94,11 @@ func TestExtensionPage(t *testing.T) {
 			page.waitFor(`run.text.length > 40`)
 			x.kill(part)
 			if got := endOfRun(page); got.Text != whole || got.Code != "" {
-				t.Errorf("%d characters, want %d, code %q", len(got.Text), len(whole), got.Code)
+				at := 0
+				for at < min(len(got.Text), len(whole)) && got.Text[at] == whole[at] {
+					at++
+				}
+				t.Errorf("%d characters, want %d, code %q; they part at %d: %.40q, want %.40q", len(got.Text), len(whole), got.Code, at, got.Text[at:], whole[at:])
 			}
 		})
 	}
