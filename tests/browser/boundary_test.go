@@ -27,6 +27,7 @@ func boundarySite(t *testing.T, isolated bool) *site {
 	served := map[string][]byte{
 		"/golden.bin": readTestdata(t, "protocol/golden.bin"), "/golden.json": readTestdata(t, "protocol/golden.json"),
 		"/model.gguf": readTestdata(t, "models/stories260K.gguf"), "/garbage.gguf": []byte("GGUFno"),
+		"/model-f16.gguf": readTestdata(t, "models/stories260K-F16.gguf"),
 	}
 	for name, content := range files {
 		served["/"+name] = content
@@ -70,13 +71,13 @@ type gold struct {
 	GreedyIDs []uint32 `json:"greedy_ids"`
 }
 
-func readGold(t *testing.T) (g gold, logits []float32) {
+func readGold(t *testing.T, name string) (g gold, logits []float32) {
 	t.Helper()
-	lines := bytes.SplitN(readTestdata(t, "gold-llamacpp/stories260K-f32.jsonl"), []byte("\n"), 2)
+	lines := bytes.SplitN(readTestdata(t, "gold-llamacpp/"+name+".jsonl"), []byte("\n"), 2)
 	if err := json.Unmarshal(lines[0], &g); err != nil {
 		t.Fatal(err)
 	}
-	raw := readTestdata(t, "gold-llamacpp/stories260K-f32.p1.logits.f32")
+	raw := readTestdata(t, "gold-llamacpp/"+name+".p1.logits.f32")
 	logits = make([]float32, len(raw)/4)
 	if err := binary.Read(bytes.NewReader(raw), binary.LittleEndian, logits); err != nil {
 		t.Fatal(err)
@@ -109,38 +110,46 @@ func (tb *tab) ask(t *testing.T, expression, wantType string) reply {
 }
 
 // TestEngineEqualsLlamaCpp: in Chromium, with one thread and with two, the logits of a
-// float32 model are llama.cpp's to 1e-3 and its greedy tokens are the same.
+// float32 model are llama.cpp's to 1e-3, of a float16 one to 5e-2, and the greedy tokens
+// are the same.
 func TestEngineEqualsLlamaCpp(t *testing.T) {
-	want, wantLogits := readGold(t)
+	for _, tt := range []struct {
+		path, gold string
+		bound      float64
+	}{{"/model.gguf", "stories260K-f32", 1e-3}, {"/model-f16.gguf", "stories260K-F16", 5e-2}} {
+		for _, threads := range []int{1, 2} {
+			t.Run(tt.gold+"/threads="+strconv.Itoa(threads), func(t *testing.T) { equalsLlamaCpp(t, tt.path, tt.gold, tt.bound, threads) })
+		}
+	}
+}
+
+func equalsLlamaCpp(t *testing.T, path, name string, bound float64, threads int) {
+	want, wantLogits := readGold(t, name)
 	ids, _ := json.Marshal(want.PromptIDs)
-	for _, threads := range []int{1, 2} {
-		t.Run("threads="+strconv.Itoa(threads), func(t *testing.T) {
-			tb := openTab(t, boundarySite(t, threads > 1).URL)
-			var started struct {
-				State struct {
-					Flavour string
-					Threads int
-					StartMs float64
-				}
-			}
-			tb.eval("start("+strconv.Itoa(threads)+")", &started)
-			t.Logf("%+v", started.State)
-			if started.State.Threads != threads {
-				t.Errorf("runs with %d threads, want %d", started.State.Threads, threads)
-			}
-			tb.ask(t, `load("/model.gguf")`, "modelInfo")
-			session := tb.ask(t, `ask({type: "call", request: {type: "openSession", contextLength: 256, kvType: "F32", logitRows: 3}})`, "sessionInfo").Reply.Session
-			logits := tb.ask(t, `ask({type: "call", request: {type: "logits", session: `+strconv.Itoa(int(session))+`, tokens: `+string(ids)+`, all: true, adapters: []}})`, "logitsReply").Reply.Values
-			compareLogits(t, logits, wantLogits, 1e-3)
-			got := tb.greedy(t, session, string(ids), 80)
-			if !slices.Equal(got, want.GreedyIDs[:80]) {
-				t.Errorf("greedy tokens = %v, want %v", got, want.GreedyIDs[:80])
-			}
-			stats := tb.ask(t, `ask({type: "call", request: {type: "stats"}})`, "statsReply")
-			if stats.Reply.Threads != threads {
-				t.Errorf("%d threads joined, want %d", stats.Reply.Threads, threads)
-			}
-		})
+	tb := openTab(t, boundarySite(t, threads > 1).URL)
+	var started struct {
+		State struct {
+			Flavour string
+			Threads int
+			StartMs float64
+		}
+	}
+	tb.eval("start("+strconv.Itoa(threads)+")", &started)
+	t.Logf("%+v", started.State)
+	if started.State.Threads != threads {
+		t.Errorf("runs with %d threads, want %d", started.State.Threads, threads)
+	}
+	tb.ask(t, `load("`+path+`")`, "modelInfo")
+	session := tb.ask(t, `ask({type: "call", request: {type: "openSession", contextLength: 256, kvType: "F32", logitRows: 3}})`, "sessionInfo").Reply.Session
+	logits := tb.ask(t, `ask({type: "call", request: {type: "logits", session: `+strconv.Itoa(int(session))+`, tokens: `+string(ids)+`, all: true, adapters: []}})`, "logitsReply").Reply.Values
+	compareLogits(t, logits, wantLogits, bound)
+	n := min(80, len(want.GreedyIDs))
+	if got := tb.greedy(t, session, string(ids), n); !slices.Equal(got, want.GreedyIDs[:n]) {
+		t.Errorf("greedy tokens = %v, want %v", got, want.GreedyIDs[:n])
+	}
+	stats := tb.ask(t, `ask({type: "call", request: {type: "stats"}})`, "statsReply")
+	if stats.Reply.Threads != threads {
+		t.Errorf("%d threads joined, want %d", stats.Reply.Threads, threads)
 	}
 }
 
