@@ -15,7 +15,7 @@ import (
 type Call struct {
 	Model        string // the public id
 	Stream       bool
-	IncludeUsage bool // the client asked for usage in the stream
+	IncludeUsage bool // the client gets usage: always, except in a stream without include_usage
 	MaxTokens    int
 
 	fields      map[string]json.RawMessage // what is passed on
@@ -107,7 +107,7 @@ func (c *Call) readStreamOptions(all map[string]json.RawMessage) error {
 		IncludeUsage bool `json:"include_usage"`
 	}
 	err := readField(all, "stream_options", &options, false)
-	c.IncludeUsage = options.IncludeUsage
+	c.IncludeUsage = options.IncludeUsage || !c.Stream
 	return err
 }
 

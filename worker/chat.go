@@ -30,11 +30,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, key *Key, rec *rec
 	defer func() { settle(rec.tokens(c)) }()
 	// The host's deadline for reading the request must not end a long answer.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if c.Stream {
-		s.stream(w, r, c, rec)
-	} else {
-		s.whole(w, r, c, rec)
-	}
+	s.answer(w, r, c, rec)
 	return nil
 }
 

@@ -12,7 +12,7 @@
 //	chat.go      validate the body, reserve tokens, answer
 //	call.go      what a chat request may contain, and what is passed on
 //	failover.go  which backend, retries until the first byte
-//	stream.go    events through to the client, with pings, in order
+//	stream.go    the answer through to the client, with pings, in order
 //	upstream.go  a backend over HTTP;  engine.go  a backend in this process
 //	pools.go     manifests, ranged adapter files, blends
 //	state.go     limits, budgets and counters, behind one interface

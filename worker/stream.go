@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"pastel/fault"
@@ -20,13 +21,15 @@ type event struct {
 	err  error
 }
 
-// stream answers with server-sent events.
+// answer serves a validated chat: a stream of server-sent events, or one object.
 //
 // One goroutine reads the backend, this one writes: so pings can go out while
-// the backend is silent, and a write that fails aborts the backend at once.
+// the backend is silent, and a write that fails aborts the backend at once. In
+// workerd that is the only way to see that a client has left, so an object is
+// waited for with pings as well: line feeds, which JSON allows before a value.
 // Until the first byte is written a failure is an HTTP status; afterwards it is
-// an error object in the stream, which then ends without [DONE].
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *Call, rec *record) {
+// an error object, in a stream without [DONE] after it.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *Call, rec *record) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	wall := time.AfterFunc(s.Limits.Wall.Duration, func() { cancel(errTimeout()) })
 	defer wall.Stop()
@@ -35,7 +38,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *Call, rec *re
 		defer close(finished)
 		s.produce(ctx, c, rec, events)
 	}()
-	out := &eventWriter{w: w, control: http.NewResponseController(w), patience: s.Limits.Idle.Duration}
+	out := &answerWriter{w: w, control: http.NewResponseController(w), stream: c.Stream, patience: s.Limits.Idle.Duration}
 	err := s.relay(ctx, out, events)
 	cancel(errClientGone) // for the producer: nobody listens any more
 	<-finished
@@ -44,13 +47,16 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *Call, rec *re
 }
 
 // relay writes events until the end, which it returns.
-func (s *Server) relay(ctx context.Context, out *eventWriter, events <-chan event) error {
+func (s *Server) relay(ctx context.Context, out *answerWriter, events <-chan event) error {
 	ping := time.NewTicker(s.Limits.Ping.Duration)
 	defer ping.Stop()
 	for {
 		var failed error
 		select {
 		case e := <-events:
+			if e.err != nil && ctx.Err() != nil && !errors.Is(e.err, io.EOF) {
+				return causeOf(ctx) // the backend's failure is only its echo
+			}
 			if e.err != nil {
 				return e.err
 			}
@@ -117,28 +123,41 @@ func (s *Server) produce(ctx context.Context, c *Call, rec *record, events chan<
 	}
 }
 
-// An eventWriter writes a stream and remembers whether it has begun.
-type eventWriter struct {
+// An answerWriter writes a stream or an object and remembers whether it has begun.
+type answerWriter struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
+	stream   bool
 	patience time.Duration // for a client that does not read
 	status   int           // 0 until the first byte
 	buf      []byte
 }
 
-func (o *eventWriter) event(data []byte) error {
-	o.buf = sse.AppendEvent(o.buf[:0], data)
-	return o.write(o.buf)
+// event writes a chunk of the stream, or the object.
+func (o *answerWriter) event(data []byte) error {
+	if o.stream {
+		o.buf = sse.AppendEvent(o.buf[:0], data)
+		return o.write(o.buf)
+	}
+	if o.status == 0 {
+		o.w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	}
+	return o.write(data)
 }
 
-func (o *eventWriter) ping() error { return o.write([]byte(sse.Ping)) }
+func (o *answerWriter) ping() error {
+	if o.stream {
+		return o.write([]byte(sse.Ping))
+	}
+	return o.write([]byte("\n"))
+}
 
-func (o *eventWriter) write(data []byte) error {
+func (o *answerWriter) write(data []byte) error {
 	if o.status == 0 {
 		h := o.w.Header()
-		h.Set("Content-Type", "text/event-stream")
+		h.Set("Content-Type", map[bool]string{true: "text/event-stream", false: "application/json"}[o.stream])
 		h.Set("Cache-Control", "no-store")
-		h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+		h.Set("X-Accel-Buffering", "no") // nginx would hold events and pings back
 		o.status = http.StatusOK
 		o.w.WriteHeader(o.status)
 	}
@@ -154,9 +173,9 @@ func (o *eventWriter) write(data []byte) error {
 	return nil
 }
 
-// end writes how the stream ended, and leaves the connection without a deadline
+// end writes how the answer ended, and leaves the connection without a deadline
 // for its next request.
-func (o *eventWriter) end(err error) {
+func (o *answerWriter) end(err error) {
 	defer func() { _ = o.control.SetWriteDeadline(time.Time{}) }()
 	switch {
 	case errors.Is(err, errClientGone):
@@ -164,7 +183,9 @@ func (o *eventWriter) end(err error) {
 			o.status = statusClientGone
 		}
 	case errors.Is(err, io.EOF):
-		_ = o.event([]byte("[DONE]"))
+		if o.stream {
+			_ = o.event([]byte("[DONE]"))
+		}
 	case o.status == 0:
 		o.status = statusOf(err)
 		writeError(o.w, err)
@@ -176,33 +197,6 @@ func (o *eventWriter) end(err error) {
 // statusClientGone is what logs show when the client left before an answer;
 // nginx uses the same number.
 const statusClientGone = 499
-
-// whole answers with one object.
-func (s *Server) whole(w http.ResponseWriter, r *http.Request, c *Call, rec *record) {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(errClientGone)
-	wall := time.AfterFunc(s.Limits.Wall.Duration, func() { cancel(errTimeout()) })
-	defer wall.Stop()
-	answer, err := s.open(ctx, c, rec)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = causeOf(ctx)
-		}
-		rec.ended(err, statusOf(err))
-		if errors.Is(err, errClientGone) {
-			rec.ended(err, statusClientGone)
-			return
-		}
-		writeError(w, err)
-		return
-	}
-	defer func() { _ = answer.Close() }()
-	part, _ := parseChunk(answer.first) // open has checked it
-	rec.chunk(part)
-	rec.ended(nil, http.StatusOK)
-	w.Header().Set("Cache-Control", "no-store")
-	writeBody(w, http.StatusOK, "application/json", part.encode(c.Model, true))
-}
 
 // codeOf is fault.CodeOf for logs: "" when an answer went well.
 func codeOf(err error) fault.Code {

@@ -74,9 +74,7 @@ func start(t testing.TB, s worker.Settings, pools string) suite.Host {
 
 func TestSuite(t *testing.T) { suite.Run(t, start) }
 
-// Under net/http a client that leaves is noticed without a write as well.
-// (workerd takes a closed connection for a half-closed one until it writes, so
-// there an answer that is not streamed runs on to its time limit.)
+// Under net/http a client that leaves is noticed without a ping as well.
 func TestClientLeavesUnstreamed(t *testing.T) {
 	u := suite.NewUpstream(t)
 	h := start(t, suite.DefaultSettings(u.Serving("a", "hang")), "")

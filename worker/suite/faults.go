@@ -146,8 +146,41 @@ func testPings(t *testing.T, start Start) {
 	}
 }
 
-// A client that leaves a stream aborts the upstream within a second: before the
-// first byte, in a silence, and in the middle of a stream.
+// An answer that is not streamed is waited for with white space, which leaves it
+// the same JSON object. What fails after the first white space can no longer be
+// a status: it is an error object.
+func testWhitespacePings(t *testing.T, start Start) {
+	u := NewUpstream(t)
+	s := DefaultSettings(u.Serving("a", "echo", "late-700", "status-500", "hang"))
+	s.Limits.Ping = worker.Duration{Duration: 100 * time.Millisecond}
+	s.Limits.FirstByte = worker.Duration{Duration: 900 * time.Millisecond}
+	s.Limits.Attempts = 1
+	h := start(t, s, "")
+	for _, tt := range []struct {
+		model  string
+		status int
+		code   string
+		pings  int // at least
+	}{
+		{"echo", 200, "", 0},
+		{"late-700", 200, "", 3},
+		{"status-500", 502, "ERR_UPSTREAM", 0},
+		{"hang", 200, "ERR_TIMEOUT", 3},
+	} {
+		r := h.Chat(t, tt.model, "grüße", false)
+		object := strings.TrimLeft(r.Body, "\n")
+		pings := len(r.Body) - len(object)
+		if r.Status != tt.status || pings < tt.pings || tt.pings == 0 && pings > 0 || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d, %d pings, %s", tt.model, r.Status, pings, r.Header.Get("Content-Type"))
+		}
+		if tt.code == "" && !strings.Contains(object, `"content":"grüße"`) || tt.code != "" && r.Code() != tt.code {
+			t.Errorf("%s: %s, want %q", tt.model, object, tt.code)
+		}
+	}
+}
+
+// A client that leaves aborts the upstream within a second: before the first
+// byte, in a silence, in the middle of a stream, and waiting for an object.
 func testClientLeaves(t *testing.T, start Start) {
 	u := NewUpstream(t)
 	s := DefaultSettings(u.Serving("a", "hang", "stall-2", "endless"))
@@ -155,6 +188,9 @@ func testClientLeaves(t *testing.T, start Start) {
 	h := start(t, s, "")
 	for _, model := range []string{"hang", "stall-2", "endless"} {
 		Leave(t, h, u, ChatBody(model, "x", true))
+	}
+	for _, model := range []string{"hang", "stall-2"} {
+		Leave(t, h, u, ChatBody(model, "x", false))
 	}
 }
 

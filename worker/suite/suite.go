@@ -28,6 +28,7 @@ func Run(t *testing.T, start Start) {
 		{"faults inside a stream", testStreamFaults},
 		{"time limits", testTimeLimits},
 		{"pings", testPings},
+		{"pings before an object", testWhitespacePings},
 		{"client leaves", testClientLeaves},
 		{"pools", testPools},
 		{"blend a trained pool", testBlend},
