@@ -64,14 +64,15 @@ func (d *hybridDemo) click(id string) {
 	}
 }
 
-// send writes a message and sends it; it does not wait for the answer.
+// send types a message and sends it; it does not wait for the answer.
 func (d *hybridDemo) send(text string) {
 	d.t.Helper()
 	d.waitFor(`!document.getElementById("send").disabled`)
 	var before int
 	d.eval(`document.querySelectorAll(".message").length`, &before)
-	d.set("prompt", text)
-	d.eval(`document.getElementById("composer").requestSubmit()`, nil)
+	if err := chromedp.Do(d.ctx, chromedp.SendKeys(chromedp.CSS("#prompt"), text+"\r")); err != nil {
+		d.t.Fatalf("type: %v", err)
+	}
 	d.waitFor(fmt.Sprintf(`document.querySelectorAll(".message").length === %d`, before+2))
 }
 

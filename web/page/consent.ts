@@ -32,9 +32,21 @@ export class ConsentDialog {
     signal?.addEventListener("abort", stop, { once: true });
     this.#dialog.showModal();
     await closed;
+    refocus();
     signal?.removeEventListener("abort", stop);
     if (this.#dialog.returnValue !== "yes") return false;
     this.#ledger.grant(url, this.#all.checked ? "conversation" : "last-turn", notice);
     return true;
   }
+}
+
+/**
+ * Gives whatever has the focus its caret back. A closing dialog returns the focus, but in Chromium not the caret,
+ * once the mouse has moved that into the dialog: the message box would then take no typing.
+ */
+function refocus(): void {
+  const focused = document.activeElement;
+  if (!(focused instanceof HTMLElement)) return;
+  focused.blur();
+  focused.focus({ preventScroll: true });
 }
