@@ -2,7 +2,7 @@ package kernels
 
 // TileTokens is the number of tokens of a full tile: the most whose accumulators
 // stay in registers. The tokens that are left are tiles of one.
-const TileTokens = 6
+const TileTokens = 4
 
 // TileWidth is the width of the tile that starts with left tokens still to go.
 func TileWidth(left int) int {

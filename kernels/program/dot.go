@@ -97,7 +97,16 @@ func loadActs(x simd128.I32, offset int) activations {
 	if x.Relaxed() {
 		return activations{bytes: x.LoadI8x16(offset, 2)}
 	}
-	return activations{lo: x.Load8x8S(offset, 2), hi: x.Load8x8S(offset+8, 2)}
+	hi := x.Load8x8S(offset+8, 2).Let("x_hi")
+	return activations{lo: x.Load8x8S(offset, 2), hi: hi}
+}
+
+// let binds the activations for more than one use.
+func (x activations) let() activations {
+	if x.bytes != (simd128.I8x16{}) {
+		return activations{bytes: x.bytes.Let("x")}
+	}
+	return activations{lo: x.lo.Let("x_lo"), hi: x.hi.Let("x_hi")}
 }
 
 // madd is x·y + z: fused in the relaxed flavour, two roundings in the baseline.

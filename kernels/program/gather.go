@@ -24,11 +24,8 @@ func (b *builder) embed() *simd128.Func {
 		f.IfElse(kind.EqI(int32(floatKind)), func() {
 			b.gatherFloats(f, format, g, lane, out, k)
 		}, func() {
-			f.If(packed.Ne(unpacked), func() {
-				f.CallIndirect(tables.unpack, unpackSignature, format, g, scratch, k, f.I32(1))
-				g.Set(scratch)
-			})
-			b.gatherBytes(f, r, kind, g, lane, out, k)
+			f.CallIndirect(tables.unpack, unpackSignature, format, g, scratch, k, f.I32(1))
+			b.gatherBytes(f, r, kind, scratch, lane, out, k)
 		})
 		f.If(scale.Ne(f.F32(1)), func() {
 			p := at(f, dst, t.Mul(k))
@@ -63,28 +60,29 @@ func half1(f *simd128.Func, p simd128.I32, offset int) simd128.F32 {
 	return v.ExtractLane(0)
 }
 
-// gatherBytes dequantises one lane of a group of bytes. A row is one lane of its
-// group, turned by its number (see kernels.Format).
-func (b *builder) gatherBytes(f *simd128.Func, r *record, kind, g, lane, out, k simd128.I32) {
-	nb := k.ShrUI(5).Let("nb")
-	d, m := f.I32Var("d"), f.F32x4Var("m4")
-	d.Set(g.Add(nb.ShlI(7)).Add(lane.ShlI(1)))
-	minPlane := nb.ShlI(3).Let("min_plane")
+// gatherBytes dequantises one lane of the wide blocks at src. A row is one lane of
+// its group, turned by its number (see kernels.Format).
+func (b *builder) gatherBytes(f *simd128.Func, r *record, kind, src, lane, out, k simd128.I32) {
+	at, d, m, step := f.I32Var("at"), f.I32Var("d"), f.F32x4Var("m4"), f.I32Var("step")
+	at.Set(src)
+	d.Set(src.Add(lane.ShlI(2)))
+	withMin := kind.EqI(int32(bytesMinKind)).Let("with_min")
+	step.Set(simd128.Select(withMin, f.I32(wideBlock{min: true}.bytes()), f.I32(wideBlock{}.bytes())))
 	zero := r.i32("Zero").SplatI32x4().Let("zero")
 	shuffle := f.V128Var("pick")
 	b.pickLane(f, shuffle, lane)
 	stop := out.Add(k.ShlI(2)).Let("stop")
 	f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
-		d4 := half1(f, d, 0).Splat().Let("d4")
-		f.If(kind.EqI(int32(bytesMinKind)), func() { m.Set(half1(f, d.Add(minPlane), 0).Splat()) })
+		d4 := d.Load32Splat(wideScale).AsF32x4().Let("d4")
+		f.If(withMin, func() { m.Set(d.Load32Splat(wideMin).AsF32x4()) })
 		for j := range 8 {
-			word := g.LoadI8x16(16 * j).Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
-			w := word.Sub(zero).ShlI(24).ShrSI(24)                           // bytes wrap: the difference has eight bits
+			word := at.LoadI8x16(16 * j).Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
+			w := word.Sub(zero).ShlI(24).ShrSI(24)                            // bytes wrap: the difference has eight bits
 			to := out.Add(lane.AddI(int32(j)).AndI(3).ShlI(4))
 			to.StoreV128(j/4*64, madd(w.ConvertS(), d4, m).AsV128(), 2)
 		}
-		g.Set(g.AddI(128))
-		d.Set(d.AddI(8))
+		at.Set(at.Add(step))
+		d.Set(d.Add(step))
 		out.Set(out.AddI(128))
 	})
 }

@@ -6,11 +6,11 @@ import (
 )
 
 // A matrix is multiplied by tile functions: one for each format and one token,
-// which reads the packed weights as they are, and two for six tokens, of bytes
-// (with or without minimums) and of float32. For whole tiles of tokens the other
-// formats are first unpacked to those, a few groups at a time into the thread's
-// scratch: measured at 1% of a prefill of 128 tokens, and it keeps shifts and
-// masks out of the inner loop.
+// which reads the packed weights as they are, and three for six tokens, of bytes
+// (with or without minimums, see tile_wide.go) and of float32. For whole tiles of
+// tokens all formats but float32 are first unpacked to those, a few groups at a
+// time into the thread's scratch: measured at 1% of a prefill of 128 tokens, and
+// it keeps shifts, masks and conversions out of the inner loop.
 
 // chunkBytes is how much of the weights is multiplied with every tile before the
 // next: it stays in the second level of the cache.
@@ -20,21 +20,20 @@ const chunkBytes = 256 << 10
 type unpackedKind int
 
 const (
-	bytesKind    unpackedKind = iota // layout of Q8_0
-	bytesMinKind                     // layout of Q8_0, then m [nb][r] float16
+	bytesKind    unpackedKind = iota // see wideBlock
+	bytesMinKind                     // with minimums
 	floatKind                        // layout of F32
-	nKinds
 )
 
-// kindOf returns what f unpacks to, and whether f is that already.
-func kindOf(f kernels.Format) (kind unpackedKind, already bool) {
+// kindOf returns what f unpacks to.
+func kindOf(f kernels.Format) unpackedKind {
 	switch {
 	case !f.Quantised():
-		return floatKind, f == kernels.F32
+		return floatKind
 	case blockFormats[f].min:
-		return bytesMinKind, false
+		return bytesMinKind
 	}
-	return bytesKind, f == kernels.Q8_0
+	return bytesKind
 }
 
 // packedAs names formats that are packed as an earlier one.
@@ -45,7 +44,6 @@ type matmulTables struct {
 	single *simd128.Table // by format: one token
 	unpack *simd128.Table // by format
 	tile   *simd128.Table // by kind: six tokens
-	rest   *simd128.Table // by kind: one token
 }
 
 var tileSignature = simd128.Signature{Params: []simd128.Type{
@@ -77,21 +75,18 @@ func (b *builder) tables() *matmulTables {
 			single = append(single, single[packedAs[f]])
 			unpack = append(unpack, unpack[packedAs[f]])
 		case f.Quantised():
-			single = append(single, b.blockTile(f.String(), blockFormats[f], 1, partial))
+			single = append(single, b.blockTile(f.String(), blockFormats[f], partial))
 			unpack = append(unpack, b.unpackBlocks(f))
 		default:
 			single = append(single, b.floatTile(f, 1, partial))
 			unpack = append(unpack, b.unpackFloats(f))
 		}
 	}
-	bytesMin := blockFormats[kernels.Q8_0]
-	bytesMin.min = true
 	b.matmuls = &matmulTables{
 		single: b.m.Table(single...),
 		unpack: b.m.Table(unpack...),
-		tile: b.m.Table(b.blockTile("bytes", blockFormats[kernels.Q8_0], kernels.TileTokens, partial),
-			b.blockTile("bytes_min", bytesMin, kernels.TileTokens, partial), b.floatTile(kernels.F32, kernels.TileTokens, partial)),
-		rest: b.m.Table(single[kernels.Q8_0], b.blockTile("bytes_min", bytesMin, 1, partial), single[kernels.F32]),
+		tile: b.m.Table(b.wideTile("bytes", wideBlock{}, partial), b.wideTile("bytes_min", wideBlock{min: true}, partial),
+			b.floatTile(kernels.F32, kernels.TileTokens, partial)),
 	}
 	return b.matmuls
 }
@@ -135,11 +130,7 @@ func (b *builder) matmul() *simd128.Func {
 				f.CallIndirect(tables.tile, tileSignature, kind, r.base, g, stop, xt, dt, base)
 				t.Set(t.AddI(kernels.TileTokens))
 			}, func() {
-				f.IfElse(copied, func() {
-					f.CallIndirect(tables.rest, tileSignature, kind, r.base, g, stop, xt, dt, base)
-				}, func() {
-					f.CallIndirect(tables.single, tileSignature, format, r.base, g, stop, xt, dt, base)
-				})
+				f.CallIndirect(tables.single, tileSignature, format, r.base, g, stop, xt, dt, w)
 				t.Set(t.AddI(1))
 			})
 		})
@@ -158,12 +149,8 @@ func (b *builder) sizeCases(f *simd128.Func, k, packed, unpacked, kind simd128.I
 		}
 		cases = append(cases, func() {
 			packed.Set(groupBytes(f, format, k))
-			unpacked.Set(packed)
-			which, already := kindOf(format)
-			if !already {
-				unpacked.Set(kindBytes(f, which, k))
-			}
-			kind.Set(f.I32(int32(which)))
+			unpacked.Set(kindBytes(f, kindOf(format), k))
+			kind.Set(f.I32(int32(kindOf(format))))
 		})
 	}
 	return cases
@@ -184,9 +171,9 @@ func kindBytes(f *simd128.Func, kind unpackedKind, k simd128.I32) simd128.I32 {
 	case floatKind:
 		return k.ShlI(4)
 	case bytesMinKind:
-		return k.ShrUI(5).Mul(f.I32(128 + 16))
+		return wideBlock{min: true}.groupBytes(f, k)
 	}
-	return k.ShrUI(5).Mul(f.I32(128 + 8))
+	return wideBlock{}.groupBytes(f, k)
 }
 
 // tokenBytes is the size of one token's activations in bytes.

@@ -37,7 +37,7 @@ type tileFunc struct {
 }
 
 // tile emits a tile function around body, which fills results.
-func (b *builder) tile(name string, width int, bytes func(f *simd128.Func, k simd128.I32) simd128.I32, partial *simd128.Func, body func(t *tileFunc)) *simd128.Func {
+func (b *builder) tile(name string, groups, width int, bytes func(f *simd128.Func, k simd128.I32) simd128.I32, partial *simd128.Func, body func(t *tileFunc)) *simd128.Func {
 	f := b.m.Func(fmt.Sprintf("matmul_%s_%d", name, width))
 	t := &tileFunc{f: f, width: width, partial: partial}
 	base, first := f.ParamI32("record"), f.ParamI32("first")
@@ -50,10 +50,6 @@ func (b *builder) tile(name string, width int, bytes func(f *simd128.Func, k sim
 	t.dstStride = t.rec.i32("DstStride").ShlI(2).Let("dst_stride")
 	t.groupBytes = bytes(f, t.k).Let("group_bytes")
 	t.constants = newConstants(f)
-	groups := 1
-	if width == 1 {
-		groups = 2
-	}
 	for g := range groups {
 		t.w = append(t.w, f.I32Var("w"))
 		t.results = append(t.results, nil)
@@ -66,9 +62,9 @@ func (b *builder) tile(name string, width int, bytes func(f *simd128.Func, k sim
 	t.out.Set(dst.Add(first.ShlI(4)))
 	t.group = f.I32Var("group")
 	f.For(t.group, first, t.end, int32(groups), func() {
-		if groups == 2 {
-			next := t.w[0].Add(t.groupBytes).Let("next")
-			t.w[1].Set(simd128.Select(t.group.AddI(1).LtS(t.end), next, t.w[0]))
+		for g := 1; g < groups; g++ {
+			next := t.w[g-1].Add(t.groupBytes).Let("next")
+			t.w[g].Set(simd128.Select(t.group.AddI(int32(g)).LtS(t.end), next, t.w[g-1]))
 		}
 		for _, ys := range t.results {
 			for _, y := range ys {
@@ -77,10 +73,10 @@ func (b *builder) tile(name string, width int, bytes func(f *simd128.Func, k sim
 		}
 		body(t)
 		t.store(0)
-		if groups == 2 {
-			f.If(t.group.AddI(1).LtS(t.end), func() { t.store(1) })
+		for g := 1; g < groups; g++ {
+			f.If(t.group.AddI(int32(g)).LtS(t.end), func() { t.store(g) })
 		}
-		t.w[0].Set(t.w[0].Add(t.groupBytes.ShlI(int32(groups - 1))))
+		t.w[0].Set(t.w[0].Add(t.groupBytes.Mul(f.I32(int32(groups)))))
 		t.out.Set(t.out.AddI(int32(16 * groups)))
 	})
 	return f

@@ -68,8 +68,10 @@ func (bf *blockFormat) advance(p blockPointers) {
 }
 
 // blockOrder is the order in which tiles take the vectors: the two of a nibble
-// plane's bytes one after the other.
-var blockOrder = [8]int{0, 4, 1, 5, 2, 6, 3, 7}
+// plane's bytes one after the other, the highest address first. wazero checks the
+// bounds of an address only where it is above those it has checked on the same
+// pointer, so inner loops load downwards.
+var blockOrder = [8]int{7, 3, 6, 2, 5, 1, 4, 0}
 
 func byteVector(_ *constants, p blockPointers, j int) simd128.I8x16 { return p.qs.LoadI8x16(16 * j) }
 
@@ -115,82 +117,95 @@ func (c *constants) half4(p simd128.I32, offset int) simd128.F32x4 {
 	return p.Load16x4S(offset).AsI32x4().ShlI(13).And(c.halfBits).AsF32x4().Mul(c.halfScale)
 }
 
-// blockTile emits a tile function of quantised weights: integer sums inside a
-// block, float32 between blocks.
-func (b *builder) blockTile(name string, bf blockFormat, width int, partial *simd128.Func) *simd128.Func {
-	return b.tile(name, width, bf.groupBytes, partial, func(t *tileFunc) {
+// actPointers are the planes of a tile's activations at the current block (see
+// kernels.ActLayout).
+type actPointers struct {
+	width   int
+	min     bool
+	x, d, s simd128.I32 // variables; s: sums with min, else start values
+}
+
+// activations points at the first block of the tile.
+func (t *tileFunc) activations(min bool) *actPointers {
+	f := t.f
+	a := &actPointers{width: t.width, min: min, x: f.I32Var("x"), d: f.I32Var("xd"), s: f.I32Var("xs")}
+	nb := t.k.ShrUI(5)
+	plane := nb.Mul(f.I32(int32(4 * t.width))).Let("plane")
+	a.x.Set(t.x)
+	a.d.Set(t.x.Add(plane.ShlI(4)))
+	a.s.Set(a.d.Add(plane))
+	if min {
+		a.s.Set(a.s.Add(plane))
+	}
+	return a
+}
+
+// advance moves to the next block.
+func (a *actPointers) advance() {
+	a.x.Set(a.x.AddI(int32(kernels.ActBlockBytes * a.width)))
+	a.d.Set(a.d.AddI(int32(4 * a.width)))
+	a.s.Set(a.s.AddI(int32(4 * a.width)))
+}
+
+// load loads what vector j of the weights is multiplied with.
+func (a *actPointers) load(u, j int) activations {
+	return loadActs(a.x, kernels.ActBlockBytes*u+j/4*32+j%4*4)
+}
+
+// start returns what loads the value that sums of token u start at.
+func (a *actPointers) start(c *constants, u int) func() simd128.I32x4 {
+	return func() simd128.I32x4 {
+		if a.min {
+			return c.start.AsI32x4()
+		}
+		return a.s.Load32Splat(4 * u).AsI32x4()
+	}
+}
+
+func (a *actPointers) scale(u int) simd128.F32x4 { return a.d.Load32Splat(4 * u).AsF32x4() }
+func (a *actPointers) sum(u int) simd128.F32x4   { return a.s.Load32Splat(4 * u).AsF32x4() }
+
+// blockTile emits the tile function of one token and two groups of packed
+// weights: integer sums inside a block, float32 between blocks.
+func (b *builder) blockTile(name string, bf blockFormat, partial *simd128.Func) *simd128.Func {
+	return b.tile(name, 2, 1, bf.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
 		nb := t.k.ShrUI(5).Let("nb")
-		// The tile's planes: bytes, then scales, start values and sums, each a
-		// multiple of plane bytes behind the last (see kernels.ActLayout).
-		plane := nb.Mul(f.I32(int32(4 * width))).Let("plane")
-		x, xd, xs := f.I32Var("x"), f.I32Var("xd"), f.I32Var("xs")
-		x.Set(t.x)
-		xd.Set(t.x.Add(plane.ShlI(4)))
-		xs.Set(xd.Add(plane))
-		if bf.min {
-			xs.Set(xs.Add(plane))
-		}
+		a := t.activations(bf.min)
 		var p []blockPointers
-		var acc [][]accumulator
-		for g, w := range t.w {
+		var sums []accumulator
+		for _, w := range t.w {
 			p = append(p, bf.start(f, w, nb))
-			acc = append(acc, nil)
-			for range width {
-				acc[g] = append(acc[g], newAccumulator(f, width == 1))
-			}
+			sums = append(sums, newAccumulator(f, true))
 		}
 		end := p[0].d.Add(nb.ShlI(3)).Let("end")
 		f.While(func() simd128.I32 { return p[0].d.LtU(end) }, func() {
-			t.block(bf, p, acc, x, xd, xs)
+			t.block(bf, p, a, sums)
 			for g := range p {
 				bf.advance(p[g])
 			}
-			x.Set(x.AddI(int32(kernels.ActBlockBytes * width)))
-			xd.Set(xd.AddI(int32(4 * width)))
-			xs.Set(xs.AddI(int32(4 * width)))
+			a.advance()
 		})
 	})
 }
 
-// block adds one block: eight dot products per group and token, then scale and
-// minimum. The groups take turns, so that a token's bytes are loaded once.
-func (t *tileFunc) block(bf blockFormat, p []blockPointers, acc [][]accumulator, x, xd, xs simd128.I32) {
+// block adds one block: eight dot products per group, then scale and minimum.
+// The groups take turns, so that activations are loaded once.
+func (t *tileFunc) block(bf blockFormat, p []blockPointers, a *actPointers, sums []accumulator) {
 	c := t.constants
-	start := func(u int) func() simd128.I32x4 {
-		return func() simd128.I32x4 {
-			if bf.min {
-				return c.start.AsI32x4()
-			}
-			return xs.Load32Splat(4 * u).AsI32x4()
-		}
-	}
-	for g := range p {
-		for u := range acc[g] {
-			acc[g][u].reset(start(u))
-		}
+	for _, s := range sums {
+		s.reset(a.start(c, 0))
 	}
 	for _, j := range blockOrder {
-		for g := range p {
-			ready := prepare(bf.vector(c, p[g], j), bf.signed)
-			for u := range acc[g] {
-				acc[g][u].add(j, ready, loadActs(x, kernels.ActBlockBytes*u+j/4*32+j%4*4))
-			}
+		for g, s := range sums {
+			s.add(j, prepare(bf.vector(c, p[g], j), bf.signed), a.load(0, j))
 		}
 	}
-	for g := range p {
-		d := c.half4(p[g].d, 0).Let("d4")
-		var m simd128.F32x4
+	for g, s := range sums {
+		y := t.results[g][0]
+		y.Set(madd(s.total(a.start(c, 0), c.start), c.half4(p[g].d, 0).Mul(a.scale(0)), y))
 		if bf.min {
-			m = c.half4(p[g].m, 0).Let("m4")
-		}
-		for u := range acc[g] {
-			y := t.results[g][u]
-			scale := d.Mul(xd.Load32Splat(4 * u).AsF32x4())
-			y.Set(madd(acc[g][u].total(start(u), c.start), scale, y))
-			if bf.min {
-				y.Set(madd(m, xs.Load32Splat(4*u).AsF32x4(), y))
-			}
+			y.Set(madd(c.half4(p[g].m, 0), a.sum(0), y))
 		}
 	}
 }

@@ -13,7 +13,7 @@ const floatUnroll = 4
 func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.Func) *simd128.Func {
 	step := format.GroupBytes(1)
 	bytes := func(f *simd128.Func, k simd128.I32) simd128.I32 { return groupBytes(f, format, k) }
-	return b.tile(format.String(), width, bytes, partial, func(t *tileFunc) {
+	return b.tile(format.String(), 2, width, bytes, partial, func(t *tileFunc) {
 		f := t.f
 		xStride := t.rec.i32("XStride").ShlI(2).Let("x_stride")
 		x, w := make([]simd128.I32, width), make([]simd128.I32, len(t.w))
@@ -30,11 +30,15 @@ func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.F
 			w[g].Set(t.w[g])
 		}
 		columns := func(n int) {
-			for c := range n {
+			for c := n - 1; c >= 0; c-- {
+				v := make([]simd128.F32x4, len(w))
 				for g := range w {
-					v := loadFloatWeights(t.constants, w[g], c*step, format).Let("w")
-					for u := range x {
-						t.results[g][u].Set(madd(x[u].Load32Splat(4*c).AsF32x4(), v, t.results[g][u]))
+					v[g] = loadFloatWeights(t.constants, w[g], c*step, format).Let("w")
+				}
+				for u := range x {
+					at := x[u].Load32Splat(4 * c).AsF32x4().Let("x")
+					for g, y := range t.results {
+						y[u].Set(madd(at, v[g], y[u]))
 					}
 				}
 			}

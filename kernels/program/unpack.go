@@ -12,8 +12,7 @@ func (b *builder) unpackFunc(format kernels.Format) (f *simd128.Func, src, dst, 
 	return f, f.ParamI32("src"), f.ParamI32("dst"), f.ParamI32("k"), f.ParamI32("groups")
 }
 
-// unpackBlocks emits the unpacking of quantised weights: integers become bytes,
-// the planes of scales and minimums are copied.
+// unpackBlocks emits the unpacking of quantised weights to wide blocks.
 func (b *builder) unpackBlocks(format kernels.Format) *simd128.Func {
 	f, src, dst, k, groups := b.unpackFunc(format)
 	bf := blockFormats[format]
@@ -24,17 +23,18 @@ func (b *builder) unpackBlocks(format kernels.Format) *simd128.Func {
 	f.For(i, f.I32(0), groups, 1, func() {
 		p := bf.start(f, src, nb)
 		src.Set(src.Add(bytes))
-		scales := p.d.Let("scales")
-		f.While(func() simd128.I32 { return p.d.LtU(scales.Add(nb.ShlI(3))) }, func() {
+		stop := p.d.Add(nb.ShlI(3)).Let("stop")
+		f.While(func() simd128.I32 { return p.d.LtU(stop) }, func() {
 			for _, j := range blockOrder {
 				dst.StoreV128(16*j, bf.vector(c, p, j).AsV128())
 			}
+			dst.StoreV128(wideScale, c.half4(p.d, 0).AsV128())
+			if bf.min {
+				dst.StoreV128(wideMin, c.half4(p.m, 0).AsV128())
+			}
 			bf.advance(p)
-			dst.Set(dst.AddI(128))
+			dst.Set(dst.AddI(wideBlock{min: bf.min}.bytes()))
 		})
-		rest := src.Sub(scales).Let("rest")
-		f.MemoryCopy(dst, scales, rest)
-		dst.Set(dst.Add(rest))
 	})
 	return f
 }
