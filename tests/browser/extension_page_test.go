@@ -56,6 +56,42 @@ func endOfRun(tb *tab) (got pageRun) {
 	return got
 }
 
+// TestExtensionPageClient plays the extension over the bridge's protocol, to say in which order things come: what the
+// answer grows by while a new line is being attached comes before the rest, and the client must not take it twice or in
+// the wrong place.
+func TestExtensionPageClient(t *testing.T) {
+	tb := openTab(t, askingSite(t).URL)
+	tb.eval(`(() => {
+		const asks = window.asks = [];
+		addEventListener("message", (e) => e.data.pastel === "to" && asks.push(e.data.message));
+		window.say = (...messages) => messages.forEach((m) => postMessage(m.closed ? { pastel: "from", ...m }
+			: { pastel: "from", message: { id: asks[0].id, ...m } }));
+		window.text = (draft, at, text) => ({ type: "text", draft, at, text });
+	})()`, nil)
+	begin(tb, "", "Once", 40)
+	tb.waitFor(`asks.length === 1`)
+	sent := func(n int) (got []struct {
+		Type      string
+		Draft, At int
+	}) {
+		tb.waitFor(fmt.Sprintf(`asks.length === %d`, n))
+		tb.eval(`asks`, &got)
+		return got[n-2:]
+	}
+	tb.eval(`say({ type: "state", state: "running", ahead: 0 }, text(0, 0, "abc"), { closed: true })`, nil)
+	if got := sent(3); got[0].Type != "ask" || got[1].Type != "attach" || got[1].At != 3 || got[1].Draft != 0 {
+		t.Errorf("after the line died the page sent %+v", got)
+	}
+	tb.eval(`say(text(0, 5, "fg"), text(0, 3, "defg"), text(0, 6, "gh"), { closed: true })`, nil)
+	if got := sent(5); got[1].At != 8 {
+		t.Errorf("the page has %d characters, want 8", got[1].At)
+	}
+	tb.eval(`say(text(1, 2, "C"), text(1, 0, "ABC"), text(1, 3, "D"), { type: "state", state: "done", ahead: 0 })`, nil)
+	if got := endOfRun(tb); got.Text != "abcdefghABCD" || got.Code != "" { // the page of this test does not forget drafts
+		t.Errorf("run = %+v", got)
+	}
+}
+
 // TestExtensionPage lets two web pages share the extension's model, each after the user agreed.
 func TestExtensionPage(t *testing.T) {
 	x := installExtension(t)

@@ -144,6 +144,14 @@ export type ToPage =
   | { type: "text"; id: string; draft: number; at: number; text: string }
   | { type: "error"; id: string; code: string; message: string };
 
+/** Firefox: what the bridge tells its page. */
+export interface FromBridge {
+  pastel: "from";
+  message?: ToPage;
+  /** The line died; the next message opens another. */
+  closed?: true;
+}
+
 /** What the service worker and the host say to each other, and what wakes the first. */
 export type Note =
   | { to: "router"; type: "ensure" }

@@ -25,7 +25,7 @@ const letIn = "let-in";
 export function startRouter(host: ToHost): void {
   chrome.runtime.onInstalled.addListener(() => void makeMenus());
   chrome.contextMenus.onClicked.addListener((click, tab) => void clicked(host, click, tab));
-  chrome.runtime.onConnectExternal?.addListener((port) => void relay(host, port));
+  chrome.runtime.onConnectExternal?.addListener((port) => void relay(host, port).catch(() => port.disconnect()));
   if (chrome.sidePanel) void chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
   else chrome.action.onClicked.addListener(() => void chrome.sidebarAction?.open());
 }
@@ -59,13 +59,18 @@ async function relay(host: ToHost, page: ExtPort): Promise<void> {
   const origin = page.sender?.origin;
   const early: unknown[] = [];
   let inner: ExtPort | undefined;
+  let gone = false;
   page.onMessage.addListener((m) => (inner ? inner.postMessage(m) : early.push(m)));
-  page.onDisconnect.addListener(() => inner?.disconnect());
+  page.onDisconnect.addListener(() => {
+    gone = true;
+    inner?.disconnect();
+  });
   if (origin === undefined || origin === "null") return page.disconnect();
   inner = await host.connect(pagePort + origin);
-  inner.onMessage.addListener((m) => page.postMessage(m));
+  inner.onMessage.addListener((m) => gone || page.postMessage(m));
   inner.onDisconnect.addListener(() => page.disconnect()); // the page connects again and attaches
   for (const m of early) inner.postMessage(m);
+  if (gone) inner.disconnect(); // its last words, a stop perhaps, are said
 }
 
 /** Shows how many pages wait to be allowed. */

@@ -49,7 +49,8 @@ export class Host {
       port.sender?.id === chrome.runtime.id && port.sender.url?.startsWith(chrome.runtime.getURL("")) === true;
     if (own && port.name === panelPort) return this.#panel(port);
     if (own && port.name.startsWith(pagePort)) return this.#page(port, port.name.slice(pagePort.length));
-    if (port.sender?.url) return this.#page(port, new URL(port.sender.url).origin);
+    const origin = port.sender?.url && new URL(port.sender.url).origin;
+    if (!own && origin && origin !== "null") return this.#page(port, origin);
     port.disconnect();
   }
 
@@ -209,11 +210,11 @@ export class Host {
   #page(port: ExtPort, origin: string): void {
     this.#pages.set(port, origin);
     port.onDisconnect.addListener(() => this.#pages.delete(port));
+    let turn = Promise.resolve(); // in order: an attach must find what the ask before it began
     port.onMessage.addListener((message) => {
-      const id = checkId(message);
-      this.#hearPage(port, origin, message as FromPage).catch((err: unknown) => {
-        port.postMessage({ type: "error", id, ...wireOf(err) } satisfies ToPage);
-      });
+      const refuse = (err: unknown) =>
+        port.postMessage({ type: "error", id: checkId(message), ...wireOf(err) } satisfies ToPage);
+      turn = turn.then(() => this.#hearPage(port, origin, message as FromPage)).catch(refuse);
     });
   }
 
@@ -230,6 +231,7 @@ export class Host {
       return this.#tellJob(job, this.#queue.ahead(job));
     }
     if (m.type !== "ask") throw new BadRequestError("ERR_BAD_REQUEST", "type must be ask, attach or stop");
+    if (this.#queue.jobs.has(id)) return; // asked again, for a line died
     const allowed = await mayAsk(origin, this.#queue.jobs.values());
     const { messages, ...sampling } = checkAsk(m, await this.#settings(), seed());
     const job = { ...newJob(id, origin, 0), messages, sampling };

@@ -2,7 +2,7 @@
 // protocol is in docs/extension-api.md. A line that dies in the middle of an answer is opened again, and the answer
 // goes on where it stopped.
 
-import type { FromPage, ToPage } from "../messages.js";
+import type { FromBridge, FromPage, ToPage } from "../messages.js";
 
 export interface AskOptions {
   max_tokens?: number;
@@ -32,6 +32,9 @@ export class ExtensionError extends Error {
 /** Lines that may die in a row before the extension counts as gone. */
 const maxDeaths = 5;
 
+/** Milliseconds after which a line through the bridge, on which nothing came at all, counts as dead. */
+const silence = 5000;
+
 /**
  * Streams an answer's text. Leaving the loop stops it. Throws ExtensionError, or the signal's reason.
  * extension is the id of the Pastel extension; in Firefox it is not needed.
@@ -43,8 +46,8 @@ export async function* ask(extension: string, messages: Turn[], options: AskOpti
   const abort = () => inbox.put("closed");
   signal?.addEventListener("abort", abort);
   const open = () => openLine(extension, (m) => inbox.put(m));
-  let send = open();
-  send({ type: "ask", id, messages, ...sampling });
+  let line = open();
+  line.send({ type: "ask", id, messages, ...sampling });
   let text = "";
   let draft = 0;
   let deaths = 0;
@@ -54,12 +57,13 @@ export async function* ask(extension: string, messages: Turn[], options: AskOpti
       const m = await inbox.take();
       signal?.throwIfAborted();
       if (m === "closed") {
+        line.close();
         if (++deaths > maxDeaths) throw new ExtensionError("ERR_CLOSED", "the extension does not answer");
         await new Promise((resolve) => setTimeout(resolve, 200));
-        send = open();
+        line = open();
         // The same id again: the extension has it, and sends the rest, or it never came and begins now.
-        send({ type: "ask", id, messages, ...sampling });
-        send({ type: "attach", id, draft, at: text.length });
+        line.send({ type: "ask", id, messages, ...sampling });
+        line.send({ type: "attach", id, draft, at: text.length });
         continue;
       }
       if (m.id !== id) continue;
@@ -67,7 +71,9 @@ export async function* ask(extension: string, messages: Turn[], options: AskOpti
       deaths = 0;
       if (m.type === "text") {
         if (m.draft !== draft) [draft, text] = [m.draft, ""];
-        const piece = m.text.slice(Math.max(0, text.length - m.at));
+        // The answer grows while a new line is being attached: what is ahead of the rest comes again within it.
+        if (m.at > text.length) continue;
+        const piece = m.text.slice(text.length - m.at);
         text += piece;
         if (piece !== "") yield piece;
         continue;
@@ -79,32 +85,55 @@ export async function* ask(extension: string, messages: Turn[], options: AskOpti
     }
   } finally {
     signal?.removeEventListener("abort", abort);
-    if (!over) send({ type: "stop", id });
+    if (!over) line.send({ type: "stop", id });
+    line.close();
   }
 }
 
-type Send = (message: FromPage) => void;
-
-// Chrome lets pages connect; in Firefox the extension's content script carries messages once the user let it in.
-function openLine(extension: string, onMessage: (m: ToPage | "closed") => void): Send {
-  if (typeof chrome !== "undefined" && chrome.runtime !== undefined) return connect(extension, onMessage);
-  addEventListener("message", (event: MessageEvent<{ pastel?: string; message?: ToPage }>) => {
-    if (event.source === window && event.data?.pastel === "from" && event.data.message) onMessage(event.data.message);
-  });
-  return (message) => postMessage({ pastel: "to", message }, location.origin);
+/** A way to the extension. */
+interface Line {
+  send(message: FromPage): void;
+  close(): void;
 }
 
-function connect(extension: string, onMessage: (m: ToPage | "closed") => void): Send {
+// Chrome lets pages connect; in Firefox the extension's content script carries messages once the user let it in.
+function openLine(extension: string, onMessage: (m: ToPage | "closed") => void): Line {
+  const canConnect = typeof chrome !== "undefined" && chrome.runtime !== undefined;
+  return canConnect ? connect(extension, onMessage) : bridge(onMessage);
+}
+
+function connect(extension: string, onMessage: (m: ToPage | "closed") => void): Line {
   const runtime = chrome.runtime as unknown as { connect(id: string): ExtPort };
   const port = runtime.connect(extension);
   port.onMessage.addListener((m) => onMessage(m as ToPage));
   port.onDisconnect.addListener(() => onMessage("closed"));
-  return (message) => {
-    try {
-      port.postMessage(message);
-    } catch {
-      // it died; onDisconnect tells
-    }
+  return {
+    send(message) {
+      try {
+        port.postMessage(message);
+      } catch {
+        // it died; onDisconnect tells
+      }
+    },
+    close: () => port.disconnect(),
+  };
+}
+
+function bridge(onMessage: (m: ToPage | "closed") => void): Line {
+  const timer = setTimeout(() => onMessage("closed"), silence);
+  const hear = (event: MessageEvent<FromBridge | undefined>): void => {
+    if (event.source !== window || event.data?.pastel !== "from") return;
+    clearTimeout(timer);
+    if (event.data.closed) onMessage("closed");
+    else if (event.data.message) onMessage(event.data.message);
+  };
+  addEventListener("message", hear);
+  return {
+    send: (message) => postMessage({ pastel: "to", message }, location.origin),
+    close() {
+      clearTimeout(timer);
+      removeEventListener("message", hear);
+    },
   };
 }
 
