@@ -43,3 +43,35 @@ func TestExtensionStyle(t *testing.T) {
 		}
 	})
 }
+
+// TestExtensionStyleAfterRestart restarts the browser: answers are still given in the taught style, and say so.
+func TestExtensionStyleAfterRestart(t *testing.T) {
+	x := installExtension(t)
+	tb := x.panel(7)
+	cold(tb, 60)
+	plain := askPanel(tb, "what is")
+	teachPanel(tb)
+	styled := askPanel(tb, "what is")
+	if styled.Text == plain.Text || !strings.Contains(styled.Foot, "in your style") || strings.Contains(plain.Foot, "in your style") {
+		t.Fatalf("in my style %+v, plain %+v", styled, plain)
+	}
+	x.close()
+	x.start()
+	if got := askPanel(x.panel(7), "what is"); got.Text != styled.Text || !strings.Contains(got.Foot, "in your style") {
+		t.Errorf("after the restart %+v, want %+v", got, styled)
+	}
+}
+
+// TestExtensionSample adds a sample from a page's menu while the panel is open: the panel shows it as one line below
+// what is written there.
+func TestExtensionSample(t *testing.T) {
+	x := installExtension(t)
+	tb := x.panel(7)
+	change(tb, "samples", samples[0])
+	x.click("sample", "what is\n  my balance", 7)
+	tb.waitFor(`document.getElementById("samples").value.split("\n").length === 2`)
+	var got string
+	if tb.eval(`document.getElementById("samples").value`, &got); got != samples[0]+"\nwhat is my balance" {
+		t.Errorf("samples %q", got)
+	}
+}

@@ -195,3 +195,73 @@ func TestExtensionRestart(t *testing.T) {
 		tb.waitFor(`document.getElementById("style-state").textContent.startsWith("Learned from 3 samples")`)
 	})
 }
+
+// everythingKept is what an extension's page finds of what was kept: values and jobs by key, files of models, pools and
+// adapters, and the record of consent.
+const everythingKept = `(async () => {
+	const open = await new Promise((resolve) => { const r = indexedDB.open("pastel-extension"); r.onsuccess = () => resolve(r.result); });
+	const keys = (store) => new Promise((resolve) => { const r = open.transaction(store).objectStore(store).getAllKeys(); r.onsuccess = () => resolve(r.result); });
+	const files = [];
+	const walk = async (dir) => { for await (const [name, entry] of dir.entries()) entry.kind === "file" ? files.push(name) : await walk(entry); };
+	await walk(await navigator.storage.getDirectory());
+	return { values: await keys("values"), jobs: (await keys("jobs")).length, files: files.length, consent: JSON.parse(localStorage["pastel-consent"] ?? "[]").length };
+})()`
+
+// TestExtensionDeleteAll deletes everything: nothing of models, pools, adapters, samples, answers, settings, pages and
+// consent is left, nor does it come back with the next setting or the next start.
+func TestExtensionDeleteAll(t *testing.T) {
+	x := installExtension(t)
+	server, f := modelServer(t)
+	tb := x.panel(7)
+	cold(tb, 40)
+	x.click("sample", samples[0], 7)
+	teachPanel(tb)
+	serverSettings(tb, "https://models.example/v1", "hybrid", 0)
+	tb.eval(`document.querySelector("#consent button").click()`, nil)
+	use(tb, server.URL+"/small.gguf")
+	askPanel(tb, "Once upon a time")
+	site := askingSite(t)
+	page := x.open(site.URL)
+	begin(page, x.id, "Once upon a time", 40)
+	tb.waitFor(`document.querySelector("#approvals button") !== null`)
+	tb.eval(`document.querySelector("#approvals button").click()`, nil)
+	endOfRun(page)
+	type kept struct {
+		Values               []string
+		Jobs, Files, Consent int
+	}
+	var before, after kept
+	tb.eval(everythingKept, &before)
+	if len(before.Values) < 4 || before.Jobs != 2 || before.Files == 0 || before.Consent != 1 {
+		t.Fatalf("before: %+v", before)
+	}
+
+	tb.eval(`document.getElementById("delete-all").click()`, nil)
+	tb.waitFor(`document.getElementById("status").textContent === "Deleted."`)
+	tb.waitFor(`document.querySelectorAll("#log > li").length === 0 && document.getElementById("model").value === ""`)
+	if tb.eval(everythingKept, &after); len(after.Values) != 0 || after.Jobs != 0 || after.Files != 0 || after.Consent != 0 {
+		t.Errorf("after: %+v", after)
+	}
+	var shown []string
+	tb.eval(`["samples", "server-url", "server-model", "pool"].map((id) => document.getElementById(id).value)`, &shown)
+	if strings.Join(shown, "") != "" {
+		t.Errorf("the panel still shows %q", shown)
+	}
+	tb.waitFor(`document.getElementById("style-state").textContent === "Nothing learned yet."`)
+
+	f.served()
+	cold(tb, 40) // saves settings
+	x.close()
+	x.start()
+	tb = x.panel(7)
+	if got := askPanel(tb, "Once upon a time"); !strings.HasPrefix(got.Text, story) || !strings.HasSuffix(strings.TrimSpace(strings.Split(got.Foot, "\n")[0]), "on this device") {
+		t.Errorf("answer = %+v", got)
+	}
+	if n, _, _ := f.served(); n != 0 {
+		t.Errorf("the deleted model was fetched again, %d requests", n)
+	}
+	tb.eval(everythingKept, &after)
+	if strings.Join(after.Values, " ") != "settings" || after.Jobs != 1 || after.Consent != 0 {
+		t.Errorf("after the restart: %+v", after)
+	}
+}

@@ -165,6 +165,12 @@ func TestHybridDemo(t *testing.T) {
 	if strings.Contains(kept, suite.Token) || !strings.Contains(kept, "revoked_ms") {
 		t.Errorf("kept: %s", kept)
 	}
+	d.click("clear") // deletes everything
+	d.waitFor(`document.getElementById("consent").textContent.startsWith("No server is given")`)
+	d.eval(`JSON.stringify({...localStorage}) + JSON.stringify({...sessionStorage})`, &kept)
+	if strings.Contains(kept, d.host) {
+		t.Errorf("kept after everything was deleted: %s", kept)
+	}
 }
 
 // Moving the budget to the right moves the mark to the right and never lowers

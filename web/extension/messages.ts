@@ -48,6 +48,8 @@ export interface Job {
   text: string;
   /** How often a host began it. */
   attempts: number;
+  /** The taught style that the device answers in, if any. */
+  style?: string;
   /** "device" or "server:<host>", and why. */
   where?: string;
   reason?: string;
@@ -130,7 +132,10 @@ export type ToPanel =
   | { type: "offer"; window: number; text: string }
   | { type: "taught"; style: Style }
   | { type: "failed"; what: "teach" | "deleteModel" | "deleteAll"; code: string; message: string }
-  | { type: "deleted" };
+  /** A sample was added on a page. */
+  | { type: "sample"; text: string }
+  /** A model was deleted, or everything. */
+  | { type: "deleted"; all: boolean };
 
 /** Page to extension, over runtime.connect (docs/extension-api.md). */
 export type FromPage =

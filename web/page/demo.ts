@@ -233,7 +233,10 @@ function listen(): void {
     if (file) void load(file);
   };
   byId("cancel-load", HTMLButtonElement).onclick = () => loading?.abort();
-  byId("clear", HTMLButtonElement).onclick = () => clearModels().then(showStorage, complain);
+  byId("clear", HTMLButtonElement).onclick = () => {
+    hybrid.forget();
+    clearModels().then(showStorage, complain);
+  };
   byId("composer", HTMLFormElement).onsubmit = (event) => {
     event.preventDefault();
     const text = prompt.value;

@@ -79,6 +79,17 @@ export class HybridPanel {
     yield* this.#hybrid.answer(question.messages, question.signal);
   }
 
+  /** Forgets the server and what may be sent where. */
+  forget(): void {
+    this.#ledger.clear();
+    for (const input of [this.#url, this.#model, this.#key]) {
+      input.value = "";
+      sessionStorage.removeItem(`pastel-${input.id}`);
+    }
+    this.#hybrid = undefined;
+    this.#showConsent();
+  }
+
   #connect(): Hybrid {
     this.#server = {
       url: this.#host() === undefined ? nowhere : this.#address(),

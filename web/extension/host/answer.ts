@@ -35,6 +35,8 @@ export async function* answer(
   const messages = await messagesOf(engine, job);
   const style = job.from === "panel" && settings.style ? await database.get("style") : undefined;
   const lora = style?.model === settings.model ? [{ id: style.id, scale: 1 }] : [];
+  delete job.style;
+  if (lora[0]) job.style = lora[0].id;
   const device = deviceOf(engine, { ...job.sampling, lora });
   const { server } = settings;
   // A page's questions stay here: its user agreed to the model on this device, not to a server.

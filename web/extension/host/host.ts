@@ -64,8 +64,7 @@ export class Host {
         await database.set("offers", { ...(await database.get("offers")), [note.window]: note.text });
         return this.#toPanels({ type: "offer", window: note.window, text: note.text }, note.window);
       case "sample":
-        await database.set("samples", [...((await database.get("samples")) ?? []), note.text]);
-        return this.#tellStatus();
+        return await this.#addSample(note.text);
     }
   }
 
@@ -173,6 +172,13 @@ export class Host {
     await this.#tellStatus();
   }
 
+  // A sample is a line, here and in the panel.
+  async #addSample(text: string): Promise<void> {
+    const sample = text.replace(/\s+/g, " ");
+    await database.set("samples", [...((await database.get("samples")) ?? []), sample]);
+    this.#toPanels({ type: "sample", text: sample });
+  }
+
   /** Deletes the style that was taught before, unless it is this one. */
   async #forget(unless?: string): Promise<void> {
     const style = await database.get("style");
@@ -192,7 +198,7 @@ export class Host {
       await database.set("settings", { ...settings, model: "" });
     }
     await deleteModel(id);
-    this.#toPanels({ type: "deleted" });
+    this.#toPanels({ type: "deleted", all: false });
     await this.#tellStatus();
   }
 
@@ -201,8 +207,8 @@ export class Host {
     this.#model.close("everything was deleted");
     await clearModels();
     await database.clear();
-    for (const { host } of new ConsentLedger().records()) new ConsentLedger().revoke(`https://${host}`);
-    this.#toPanels({ type: "deleted" });
+    new ConsentLedger().clear();
+    this.#toPanels({ type: "deleted", all: true });
     await this.#tellStatus();
   }
 

@@ -90,5 +90,6 @@ const where = { class: "where" };
 
 function place(job: Job): string {
   const at = job.where ?? "device";
-  return `Answered ${at.startsWith("server:") ? `by ${at.slice("server:".length)}` : "on this device"}`;
+  if (at.startsWith("server:")) return `Answered by ${at.slice("server:".length)}`;
+  return `Answered on this device${job.style ? " in your style" : ""}`;
 }

@@ -39,8 +39,12 @@ function receive(m: ToPanel): void {
       return say(`Learned from ${m.style.samples} samples in ${Math.round(m.style.tookMs)} ms.`);
     case "failed":
       return say(m.message, true);
+    case "sample":
+      return settings.addSample(m.text);
     case "deleted":
       say("Deleted.");
+      if (m.all) offer("");
+      void settings.fill(m.all);
       return void database.jobs().then((kept) => dropCards(new Set(kept.map((j) => j.id))));
   }
 }
@@ -168,7 +172,7 @@ async function start(): Promise<void> {
   window = Number(new URLSearchParams(location.search).get("window") ?? (await chrome.windows.getCurrent()).id ?? 0);
   client = new Client(window);
   settings = new SettingsPart((m) => client.send(m), say);
-  await settings.fill();
+  await settings.fill(true);
   listen();
   client.have = () => Object.fromEntries([...cards].map(([id, c]) => [id, c.position]));
   client.onMessage = receive;

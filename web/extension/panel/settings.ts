@@ -21,8 +21,8 @@ export class SettingsPart {
     this.#listen();
   }
 
-  /** Shows what is stored. */
-  async fill(): Promise<void> {
+  /** Shows what is stored; the samples only if asked for, since they may be half written here. */
+  async fill(samples: boolean): Promise<void> {
     this.#settings = (await database.get("settings")) ?? database.defaults;
     const { model, max_tokens, temperature, style, server } = this.#settings;
     byId("model", HTMLInputElement).value = model;
@@ -35,8 +35,14 @@ export class SettingsPart {
     byId("server-model", HTMLInputElement).value = server.model;
     byId("threshold", HTMLInputElement).value = String(server.threshold);
     byId("extent", HTMLSelectElement).value = server.extent;
-    byId("samples", HTMLTextAreaElement).value = ((await database.get("samples")) ?? []).join("\n");
     this.#showConsent();
+    if (samples) byId("samples", HTMLTextAreaElement).value = ((await database.get("samples")) ?? []).join("\n");
+  }
+
+  /** Shows a sample that was added on a page. */
+  addSample(text: string): void {
+    const samples = byId("samples", HTMLTextAreaElement);
+    samples.value = [samples.value.trimEnd(), text].filter((s) => s !== "").join("\n");
   }
 
   /** Says what was learned, and when nothing was. */

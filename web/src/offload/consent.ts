@@ -4,7 +4,7 @@
 import { ConsentError } from "../errors.js";
 import { type Extent, serverHost } from "./route.js";
 
-/** One recorded decision. Never deleted: revoking dates it, so the record shows what was allowed when. */
+/** One recorded decision. Revoking dates it, so the record shows what was allowed when, until it is cleared. */
 export interface Consent {
   host: string;
   extent: Extent;
@@ -45,6 +45,11 @@ export class ConsentLedger {
   /** Ends consent for the host of a server URL from now on. */
   revoke(url: string, nowMs = Date.now()): void {
     this.#write(this.#revoked(serverHost(url), nowMs));
+  }
+
+  /** Forgets the record itself, for a user who deletes everything. Nothing is allowed afterwards. */
+  clear(): void {
+    this.#write([]);
   }
 
   /** What may be sent to the host of a server URL. Throws ConsentError without consent in force for exactly that host. */
