@@ -100,24 +100,28 @@ func (a attnFunc) scoreEight(ct cacheType, k0, k1, scale, scaleBytes, dim, out s
 			acc[s][g].Set(f.F32x4(0))
 		}
 	}
-	column := func(scale0, scale1 func() simd128.F32x4) {
-		v0, v1 := ct.load(f, k0, 0), ct.load(f, k1, 0)
-		if scale0 != nil {
-			v0, v1 = v0.Mul(scale0()), v1.Mul(scale1())
+	columns := func(scale0, scale1 func() simd128.F32x4) { // four, downwards as in matmul
+		for c := 3; c >= 0; c-- {
+			v0, v1 := ct.load(f, k0, 4*c*int(ct.bytes)), ct.load(f, k1, 4*c*int(ct.bytes))
+			if scale0 != nil {
+				v0, v1 = v0.Mul(scale0()), v1.Mul(scale1())
+			}
+			v0, v1 = v0.Let("v0"), v1.Let("v1")
+			for s := range acc {
+				x := q[s].Load32Splat(4 * c).AsF32x4().Let("x")
+				acc[s][0].Set(madd(x, v0, acc[s][0]))
+				acc[s][1].Set(madd(x, v1, acc[s][1]))
+			}
 		}
-		v0, v1 = v0.Let("v0"), v1.Let("v1")
-		for s := range acc {
-			x := q[s].Load32Splat(0).AsF32x4().Let("x")
-			acc[s][0].Set(madd(x, v0, acc[s][0]))
-			acc[s][1].Set(madd(x, v1, acc[s][1]))
-			q[s].Set(q[s].AddI(4))
+		for s := range q {
+			q[s].Set(q[s].AddI(16))
 		}
-		k0.Set(k0.AddI(4 * ct.bytes))
-		k1.Set(k1.AddI(4 * ct.bytes))
+		k0.Set(k0.AddI(16 * ct.bytes))
+		k1.Set(k1.AddI(16 * ct.bytes))
 	}
 	end := k0.Add(dim.Mul(f.I32(4 * ct.bytes))).Let("k_end")
 	if ct.bytes > 1 {
-		f.While(func() simd128.I32 { return k0.LtU(end) }, func() { column(nil, nil) })
+		f.While(func() simd128.I32 { return k0.LtU(end) }, func() { columns(nil, nil) })
 	} else {
 		block := f.I32Var("block")
 		block.Set(scale)
@@ -125,7 +129,7 @@ func (a attnFunc) scoreEight(ct cacheType, k0, k1, scale, scaleBytes, dim, out s
 			s0, s1 := block.LoadF32x4(0).Let("s0"), block.Add(scaleBytes).LoadF32x4(0).Let("s1")
 			stop := k0.AddI(4 * kernels.BlockK).Let("block_end")
 			f.While(func() simd128.I32 { return k0.LtU(stop) }, func() {
-				column(func() simd128.F32x4 { return s0 }, func() simd128.F32x4 { return s1 })
+				columns(func() simd128.F32x4 { return s0 }, func() simd128.F32x4 { return s1 })
 			})
 			block.Set(block.AddI(16))
 		})

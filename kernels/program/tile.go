@@ -92,10 +92,7 @@ func (t *tileFunc) store(g int) {
 	}
 	left := t.rows.Sub(t.group.ShlI(2)).SubI(int32(4 * g)).Let("left")
 	at := t.out.AddI(int32(16 * g)).Let("at")
-	f.IfElse(left.GeSI(kernels.GroupRows), func() {
-		f.If(t.accum, func() {
-			t.eachRow(at, func(u int, p simd128.I32) { ys[u].Set(ys[u].Add(p.LoadF32x4(0))) })
-		})
+	f.IfElse(left.GeSI(kernels.GroupRows).And(t.accum.Eqz()), func() {
 		t.eachRow(at, func(u int, p simd128.I32) { p.StoreV128(0, ys[u].AsV128(), 2) })
 	}, func() {
 		t.eachRow(at, func(u int, p simd128.I32) { f.Call(t.partial, p, ys[u], left, t.accum) })
@@ -114,14 +111,14 @@ func (t *tileFunc) eachRow(at simd128.I32, body func(u int, p simd128.I32)) {
 	}
 }
 
-// storePartial emits store_partial(p, y, left, accumulate): the first left rows
-// of a group.
+// storePartial emits store_partial(p, y, left, accumulate): up to left rows of a
+// group, perhaps added to what is there.
 func (b *builder) storePartial() *simd128.Func {
 	f := b.m.Func("store_partial")
 	p, y := f.ParamI32("p"), f.ParamV128("y").AsF32x4()
 	left, accum := f.ParamI32("left"), f.ParamI32("accumulate")
 	v := f.F32Var("v")
-	for lane := range kernels.GroupRows - 1 {
+	for lane := range kernels.GroupRows {
 		f.If(left.GtSI(int32(lane)), func() {
 			v.Set(y.ExtractLane(lane))
 			f.If(accum, func() { v.Set(v.Add(p.LoadF32(4 * lane))) })
