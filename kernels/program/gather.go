@@ -25,7 +25,7 @@ func (b *builder) embed() *simd128.Func {
 			b.gatherFloats(f, format, g, lane, out, k)
 		}, func() {
 			f.CallIndirect(tables.unpack, unpackSignature, format, g, scratch, k, f.I32(1))
-			b.gatherBytes(f, r, kind, scratch, lane, out, k)
+			b.gatherBytes(f, r, scratch, lane, out, k)
 		})
 		f.If(scale.Ne(f.F32(1)), func() {
 			p := at(f, dst, t.Mul(k))
@@ -62,12 +62,11 @@ func half1(f *simd128.Func, p simd128.I32, offset int) simd128.F32 {
 
 // gatherBytes dequantises one lane of the wide blocks at src. A row is one lane of
 // its group, turned by its number (see kernels.Format).
-func (b *builder) gatherBytes(f *simd128.Func, r *record, kind, src, lane, out, k simd128.I32) {
-	at, d, m, step := f.I32Var("at"), f.I32Var("d"), f.F32x4Var("m4"), f.I32Var("step")
+func (b *builder) gatherBytes(f *simd128.Func, r *record, src, lane, out, k simd128.I32) {
+	at, d, m := f.I32Var("at"), f.I32Var("d"), f.F32x4Var("m4")
 	at.Set(src)
 	d.Set(src.Add(lane.ShlI(2)))
-	withMin := kind.EqI(int32(bytesMinKind)).Let("with_min")
-	step.Set(simd128.Select(withMin, f.I32(wideBlock{min: true}.bytes()), f.I32(wideBlock{}.bytes())))
+	withMin := f.I32(minFormats()).ShrU(r.i32("Format")).AndI(1).Let("with_min")
 	zero := r.i32("Zero").SplatI32x4().Let("zero")
 	shuffle := f.V128Var("pick")
 	b.pickLane(f, shuffle, lane)
@@ -81,8 +80,8 @@ func (b *builder) gatherBytes(f *simd128.Func, r *record, kind, src, lane, out, 
 			to := out.Add(lane.AddI(int32(j)).AndI(3).ShlI(4))
 			to.StoreV128(j/4*64, madd(w.ConvertS(), d4, m).AsV128(), 2)
 		}
-		at.Set(at.Add(step))
-		d.Set(d.Add(step))
+		at.Set(at.AddI(wideBytes))
+		d.Set(d.AddI(wideBytes))
 		out.Set(out.AddI(128))
 	})
 }

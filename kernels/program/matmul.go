@@ -6,8 +6,8 @@ import (
 )
 
 // A matrix is multiplied by tile functions: one for each format and one token,
-// which reads the packed weights as they are, and three for six tokens, of bytes
-// (with or without minimums, see tile_wide.go) and of float32. For whole tiles of
+// which reads the packed weights as they are, and two for four tokens, of bytes
+// (see tile_wide.go) and of float32. For whole tiles of
 // tokens all formats but float32 are first unpacked to those, a few groups at a
 // time into the thread's scratch: measured at 1% of a prefill of 128 tokens, and
 // it keeps shifts, masks and conversions out of the inner loop.
@@ -20,20 +20,16 @@ const chunkBytes = 256 << 10
 type unpackedKind int
 
 const (
-	bytesKind    unpackedKind = iota // see wideBlock
-	bytesMinKind                     // with minimums
-	floatKind                        // layout of F32
+	bytesKind unpackedKind = iota // wide blocks
+	floatKind                     // layout of F32
 )
 
 // kindOf returns what f unpacks to.
 func kindOf(f kernels.Format) unpackedKind {
-	switch {
-	case !f.Quantised():
-		return floatKind
-	case blockFormats[f].min:
-		return bytesMinKind
+	if f.Quantised() {
+		return bytesKind
 	}
-	return bytesKind
+	return floatKind
 }
 
 // packedAs names formats that are packed as an earlier one.
@@ -43,7 +39,7 @@ var packedAs = map[kernels.Format]kernels.Format{kernels.Q4_K: kernels.Q4_1, ker
 type matmulTables struct {
 	single *simd128.Table // by format: one token
 	unpack *simd128.Table // by format
-	tile   *simd128.Table // by kind: six tokens
+	tile   *simd128.Table // by kind: several tokens
 }
 
 var tileSignature = simd128.Signature{Params: []simd128.Type{
@@ -85,8 +81,7 @@ func (b *builder) tables() *matmulTables {
 	b.matmuls = &matmulTables{
 		single: b.m.Table(single...),
 		unpack: b.m.Table(unpack...),
-		tile: b.m.Table(b.wideTile("bytes", wideBlock{}, partial), b.wideTile("bytes_min", wideBlock{min: true}, partial),
-			b.floatTile(kernels.F32, kernels.TileTokens, partial)),
+		tile:   b.m.Table(b.wideTile(partial), b.floatTile(kernels.F32, kernels.TileTokens, partial)),
 	}
 	return b.matmuls
 }
@@ -167,13 +162,10 @@ func groupBytes(f *simd128.Func, format kernels.Format, k simd128.I32) simd128.I
 
 // kindBytes is the size of an unpacked group.
 func kindBytes(f *simd128.Func, kind unpackedKind, k simd128.I32) simd128.I32 {
-	switch kind {
-	case floatKind:
+	if kind == floatKind {
 		return k.ShlI(4)
-	case bytesMinKind:
-		return wideBlock{min: true}.groupBytes(f, k)
 	}
-	return wideBlock{}.groupBytes(f, k)
+	return k.MulI(wideBytes / kernels.BlockK)
 }
 
 // tokenBytes is the size of one token's activations in bytes.

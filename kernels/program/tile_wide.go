@@ -5,40 +5,31 @@ import (
 	"pastel/simd128"
 )
 
-// A wideBlock is 32 columns of four rows as the tiles of six tokens read them,
-// in the thread's scratch:
+// A wide block is 32 columns of four rows as the tiles of several tokens read
+// them, in the thread's scratch:
 //
 //	qs [8][16] bytes    in the order of a group of Q8_0 (see kernels.Format)
 //	d  [4] float32      scale of each row
-//	m  [4] float32      minimum of each row, with min
+//	m  [4] float32      minimum of each row, where the format has minimums
 //
 // One pointer reaches all of it, and float32 scales leave the two registers that
-// widening a float16 takes to the results of two tokens.
-type wideBlock struct{ min bool }
-
+// widening a float16 takes to results.
 const (
 	wideScale = 128
 	wideMin   = 144
+	wideBytes = 160
 )
-
-func (w wideBlock) bytes() int32 {
-	if w.min {
-		return wideMin + 16
-	}
-	return wideMin
-}
-
-// groupBytes is the size of a group of k columns.
-func (w wideBlock) groupBytes(f *simd128.Func, k simd128.I32) simd128.I32 {
-	return k.ShrUI(5).Mul(f.I32(w.bytes()))
-}
 
 // wideTile emits the tile function of wide blocks: integer sums inside a block,
 // float32 between blocks.
-func (b *builder) wideTile(name string, w wideBlock, partial *simd128.Func) *simd128.Func {
-	return b.tile(name, 2, kernels.TileTokens, w.groupBytes, partial, func(t *tileFunc) {
+func (b *builder) wideTile(partial *simd128.Func) *simd128.Func {
+	bytes := func(f *simd128.Func, k simd128.I32) simd128.I32 { return k.MulI(wideBytes / kernels.BlockK) }
+	return b.tile("bytes", 2, kernels.TileTokens, bytes, partial, func(t *tileFunc) {
 		f := t.f
-		a := t.activations(w.min)
+		a := t.activations(false)
+		sum := f.I32Var("sum")
+		sum.Set(a.s.Add(a.s.Sub(a.d)))
+		withMin := f.I32(minFormats()).ShrU(t.rec.i32("Format")).AndI(1).Let("with_min")
 		var at []simd128.I32
 		var sums [][]accumulator
 		for g := range t.w {
@@ -51,18 +42,29 @@ func (b *builder) wideTile(name string, w wideBlock, partial *simd128.Func) *sim
 		}
 		end := at[0].Add(t.groupBytes).Let("end")
 		f.While(func() simd128.I32 { return at[0].LtU(end) }, func() {
-			t.wideBlock(w, at, a, sums)
+			t.wideBlock(at, a, sums)
+			f.If(withMin, func() { t.wideMinimums(at, sum) })
 			for _, p := range at {
-				p.Set(p.AddI(w.bytes()))
+				p.Set(p.AddI(wideBytes))
 			}
 			a.advance()
+			sum.Set(sum.AddI(int32(4 * t.width)))
 		})
 	})
 }
 
-// wideBlock adds one block: eight dot products per group and token, then scale
-// and minimum.
-func (t *tileFunc) wideBlock(w wideBlock, at []simd128.I32, a *actPointers, sums [][]accumulator) {
+// minFormats has bit f set for every format f with minimums.
+func minFormats() (bits int32) {
+	for f := range kernels.Formats() {
+		if blockFormats[f].min {
+			bits |= 1 << f
+		}
+	}
+	return bits
+}
+
+// wideBlock adds one block: eight dot products per group and token, then the scale.
+func (t *tileFunc) wideBlock(at []simd128.I32, a *actPointers, sums [][]accumulator) {
 	c := t.constants
 	for u := t.width - 1; u >= 0; u-- {
 		start := a.start(c, u)().Let("start")
@@ -82,25 +84,30 @@ func (t *tileFunc) wideBlock(w wideBlock, at []simd128.I32, a *actPointers, sums
 			}
 		}
 	}
-	var d, m []simd128.F32x4
+	var d []simd128.F32x4
 	for _, p := range at {
 		d = append(d, p.LoadF32x4(wideScale).Let("d4"))
-		if w.min {
-			m = append(m, p.LoadF32x4(wideMin).Let("m4"))
-		}
 	}
 	for u := t.width - 1; u >= 0; u-- {
 		xd := a.scale(u).Let("xd4")
-		var xs simd128.F32x4
-		if w.min {
-			xs = a.sum(u).Let("xs4")
-		}
 		for g := range at {
 			y := t.results[g][u]
 			y.Set(madd(sums[g][u].total(a.start(c, u), c.start), d[g].Mul(xd), y))
-			if w.min {
-				y.Set(madd(m[g], xs, y))
-			}
+		}
+	}
+}
+
+// wideMinimums adds the minimums of one block.
+func (t *tileFunc) wideMinimums(at []simd128.I32, sum simd128.I32) {
+	var m []simd128.F32x4
+	for _, p := range at {
+		m = append(m, p.LoadF32x4(wideMin).Let("m4"))
+	}
+	for u := t.width - 1; u >= 0; u-- {
+		x := sum.Load32Splat(4 * u).AsF32x4().Let("x_sum")
+		for g := range at {
+			y := t.results[g][u]
+			y.Set(madd(m[g], x, y))
 		}
 	}
 }

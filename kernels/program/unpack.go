@@ -33,7 +33,7 @@ func (b *builder) unpackBlocks(format kernels.Format) *simd128.Func {
 				dst.StoreV128(wideMin, c.half4(p.m, 0).AsV128())
 			}
 			bf.advance(p)
-			dst.Set(dst.AddI(wideBlock{min: bf.min}.bytes()))
+			dst.Set(dst.AddI(wideBytes))
 		})
 	})
 	return f
