@@ -122,7 +122,7 @@ func TestWazero(t *testing.T) {
 }
 
 func TestChromium(t *testing.T) {
-	r, err := Chromium(context.Background(), Config{Model: stories, Threads: 2, Prompts: []int{8, 32}, Decode: 8, Repeats: 2, Profile: true, Web: "../web"})
+	r, err := Chromium(context.Background(), Config{Model: stories, Threads: 2, Prompts: []int{8, 32}, Decode: 8, Repeats: 2, Profile: true, Rank: 4, Scratch: t.TempDir(), Web: "../web"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +130,12 @@ func TestChromium(t *testing.T) {
 	isMatmul := func(o OpTime) bool { return o.Op == "matmul" && o.Calls == 36 } // 7 a block and the output
 	if p := r.Profile; len(p.Decode) < 5 || !slices.ContainsFunc(p.Decode, isMatmul) {
 		t.Errorf("profile of a decoded token: %+v", p.Decode)
+	}
+	a := r.Adapters
+	for name, s := range map[string]Stat{"load": a.LoadMs, "alone": a.Alone, "blended": a.Blended, "blend": a.BlendMs, "total": a.TotalMs} {
+		if s.N != 2 || !(s.Min > 0) {
+			t.Errorf("adapters: %s %+v", name, s)
+		}
 	}
 	if !strings.Contains(r.Machine.Browser, "Chrome/") || r.WarmLoadMs <= 0 {
 		t.Errorf("browser %q, warm load %v", r.Machine.Browser, r.WarmLoadMs)

@@ -109,7 +109,10 @@ func benchServer(addr string, c Config) (*Server, error) {
 	}
 	server.Site("/bench/", site)
 	server.File("/bench/models/model.gguf", c.Model)
-	return server, nil
+	if c.Rank > 0 {
+		err = serveAdapters(server, "/bench/adapters/", c)
+	}
+	return server, err
 }
 
 func fileBytes(path string) uint64 {
@@ -146,6 +149,11 @@ func (r *Result) measurePage(ctx context.Context, url string, c Config) error {
 		return err
 	}
 	r.Limits = &Limits{limits.ReadGBps, limits.DotGmacs}
+	if c.Rank > 0 {
+		if err := r.measureAdapters(b, url, c, config); err != nil {
+			return err
+		}
+	}
 	if !c.Profile {
 		return nil
 	}

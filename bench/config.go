@@ -8,6 +8,8 @@ type Config struct {
 	Decode  int    // 64: tokens after a prompt of 16
 	Repeats int    // 3
 	Profile bool   // also measure where the time goes (Chromium)
+	Rank    int    // also measure adapters of this rank (Chromium); 0: none
+	Scratch string // where random adapters are kept
 	Web     string // "web": the repository's folder of pages (Chromium)
 	Cache   string // where compiled modules are kept (wazero); "" is nowhere
 }

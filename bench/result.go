@@ -101,6 +101,7 @@ type Result struct {
 	Work        Work      `json:"work"`
 	Limits      *Limits   `json:"limits,omitempty"`
 	Profile     *Profile  `json:"profile,omitempty"`
+	Adapters    *Adapters `json:"adapters,omitempty"`
 	Machine     Machine   `json:"machine"`
 }
 

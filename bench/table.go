@@ -48,6 +48,9 @@ func (r *Result) writeBelow(b *strings.Builder) {
 	if l := r.Limits; l != nil {
 		fmt.Fprintf(b, "\n%s, %d threads: reads %.1f GB/s, dot %.0f Gmac/s\n", r.In, r.Threads, l.ReadGBps, l.DotGmacs)
 	}
+	if r.Adapters != nil {
+		r.Adapters.write(b)
+	}
 	p := r.Profile
 	if p == nil {
 		return

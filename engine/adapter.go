@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"pastel/engine/model"
+	"pastel/engine/tensor"
 	"pastel/fault"
 	"pastel/kernels"
 )
@@ -24,10 +25,24 @@ type ActiveAdapter struct {
 	Scale float32
 }
 
-// adapter is a placed adapter: packed factors by target.
-type adapter map[string]model.SidePath
+// A PlacedPair is an adapter's two factors as they already lie in the model's
+// memory, packed as kernels.F16.
+type PlacedPair struct {
+	Target  string
+	A, B    kernels.Addr // packed [Rank, In] and [Out, Rank]
+	Rank    int
+	In, Out int
+	Scale   float32 // delta = Scale·B·A
+}
 
-// AddAdapter places an adapter's factors in memory under an id. An adapter of
+// adapter is an adapter in place: its paths by target, and what gives its memory back.
+type adapter struct {
+	paths map[string][]model.SidePath
+	free  func()
+}
+
+// AddAdapter places an adapter's factors in memory under an id: as float32 beside
+// float32 weights, else as float16 scaled by powers of two. An adapter of
 // the same id is replaced; sessions that use it must be closed or set to other
 // adapters before.
 //
@@ -35,78 +50,143 @@ type adapter map[string]model.SidePath
 // is then changed.
 func (m *Model) AddAdapter(id string, pairs []LoRAPair) error {
 	for i := range pairs {
-		if err := m.checkPair(&pairs[i]); err != nil {
+		p := &pairs[i]
+		if err := m.checkPair(p.Target, p.Rank, p.In, p.Out); err != nil {
 			return err
 		}
+		if len(p.A) != p.Rank*p.In || len(p.B) != p.Out*p.Rank {
+			return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(p.Target), ": ", len(p.A), " and ", len(p.B), " values, want ", p.Rank*p.In, " and ", p.Out*p.Rank)
+		}
 	}
-	placed := adapter{}
+	a := adapter{paths: map[string][]model.SidePath{}}
+	var taken []kernels.Addr
+	a.free = func() {
+		for _, at := range taken {
+			m.mem.Free(at)
+		}
+	}
 	for i := range pairs {
 		p := &pairs[i]
-		side := model.SidePath{Rank: p.Rank, Scale: p.Scale, Format: kernels.F32}
-		var err error
-		if side.A, err = m.packFloats(p.A, p.Rank, p.In); err == nil {
-			side.B, err = m.packFloats(p.B, p.Out, p.Rank)
+		side := model.SidePath{Rank: p.Rank, Scale: p.Scale, Format: m.AdapterFormat()}
+		for _, f := range []struct {
+			dst     *kernels.Addr
+			values  []float32
+			rows, k int
+		}{{&side.A, p.A, p.Rank, p.In}, {&side.B, p.B, p.Out, p.Rank}} {
+			at, scale, err := m.packFactor(f.values, f.rows, f.k, side.Format)
+			if err != nil {
+				a.free()
+				return err
+			}
+			taken = append(taken, at)
+			*f.dst = at
+			side.Scale *= scale
 		}
-		placed[p.Target] = side
-		if err != nil {
-			m.freeAdapter(placed)
+		a.paths[p.Target] = append(a.paths[p.Target], side)
+	}
+	m.install(id, a)
+	return nil
+}
+
+// PlaceAdapter adds an adapter whose factors lie in the model's memory already.
+// Several pairs may have one target: their deltas add up. free is called when the
+// adapter is removed or replaced, not when PlaceAdapter fails. Otherwise as AddAdapter.
+//
+// Errors: ERR_LORA_MISMATCH when a pair does not fit the base; nothing is then changed.
+func (m *Model) PlaceAdapter(id string, pairs []PlacedPair, free func()) error {
+	a := adapter{paths: map[string][]model.SidePath{}, free: free}
+	for i := range pairs {
+		p := &pairs[i]
+		if err := m.checkPair(p.Target, p.Rank, p.In, p.Out); err != nil {
 			return err
 		}
+		a.paths[p.Target] = append(a.paths[p.Target], model.SidePath{A: p.A, B: p.B, Rank: p.Rank, Scale: p.Scale, Format: kernels.F16})
 	}
-	m.freeAdapter(m.adapters[id])
+	m.install(id, a)
+	return nil
+}
+
+// install puts an adapter in the place of another of its id.
+func (m *Model) install(id string, a adapter) {
+	m.RemoveAdapter(id)
 	if m.adapters == nil {
 		m.adapters = map[string]adapter{}
 	}
-	m.adapters[id] = placed
-	m.adapterEpoch++
-	return nil
+	m.adapters[id] = a
 }
 
 // checkPair compares a pair with the base matrix it names.
-func (m *Model) checkPair(p *LoRAPair) error {
-	base := m.weights.Matrices[p.Target]
+func (m *Model) checkPair(target string, rank, in, out int) error {
+	base := m.weights.Matrices[target]
 	switch {
 	case base == nil || base == m.weights.TokenEmbd && base != m.weights.Output:
-		return fault.New(fault.LoRAMismatch, "engine: adapter tensor ", fault.Quote(p.Target), " names no matrix of the base")
-	case p.In != base.K || p.Out != base.Rows:
-		return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(p.Target), ": shape ", []int{p.Out, p.In}, ", base ", []int{base.Rows, base.K})
-	case p.Rank < 1 || p.Rank > model.MaxRank:
-		return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(p.Target), ": rank ", p.Rank, " not in 1..", model.MaxRank)
-	case len(p.A) != p.Rank*p.In || len(p.B) != p.Out*p.Rank:
-		return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(p.Target), ": ", len(p.A), " and ", len(p.B), " values, want ", p.Rank*p.In, " and ", p.Out*p.Rank)
+		return fault.New(fault.LoRAMismatch, "engine: adapter tensor ", fault.Quote(target), " names no matrix of the base")
+	case in != base.K || out != base.Rows:
+		return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(target), ": shape ", []int{out, in}, ", base ", []int{base.Rows, base.K})
+	case rank < 1 || rank > model.MaxRank:
+		return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(target), ": rank ", rank, " not in 1..", model.MaxRank)
 	}
 	return nil
 }
 
-// packFloats packs a float32 matrix into memory of its own.
-func (m *Model) packFloats(values []float32, rows, k int) (kernels.Addr, error) {
+// AdapterFormat is what adapters are packed as: beside rounded weights a float16
+// factor changes no digit that counts, and takes half the time to read.
+func (m *Model) AdapterFormat() kernels.Format {
+	if m.isFloat32() {
+		return kernels.F32
+	}
+	return kernels.F16
+}
+
+// packFactor packs a float32 matrix into memory of its own. Its values are scale
+// times what is packed.
+func (m *Model) packFactor(values []float32, rows, k int, format kernels.Format) (dst kernels.Addr, scale float32, err error) {
 	src, err := m.mem.Alloc(4 * len(values))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer m.mem.Free(src)
-	copy(m.mem.F32(src, len(values)), values)
-	dst, err := m.mem.Alloc(kernels.F32.PackedBytes(rows, k))
-	if err != nil {
-		return 0, err
+	scale = 1
+	if format == kernels.F16 {
+		scale = 1 / narrow(m.mem.U16(src, len(values)), values)
+	} else {
+		copy(m.mem.F32(src, len(values)), values)
+	}
+	if dst, err = m.mem.Alloc(format.PackedBytes(rows, k)); err != nil {
+		return 0, 0, err
 	}
 	tape, err := kernels.NewTape(m.mem, 1)
 	if err == nil {
 		defer tape.Free()
-		err = tape.Add(kernels.Pack{Dst: dst, Src: src, Rows: rows, K: k, Format: kernels.F32})
+		err = tape.Add(kernels.Pack{Dst: dst, Src: src, Rows: rows, K: k, Format: format})
 	}
 	if err != nil {
 		m.mem.Free(dst)
-		return 0, err
+		return 0, 0, err
 	}
 	m.machine.Exec.Run(tape)
-	return dst, nil
+	return dst, scale, nil
+}
+
+// narrow writes values times a power of two, which it returns, as float16.
+func narrow(dst []uint16, values []float32) float32 {
+	largest := float32(0)
+	for _, v := range values {
+		largest = max(largest, v, -v)
+	}
+	power := tensor.HalfScale(float64(largest))
+	for i, v := range values {
+		dst[i] = tensor.F32ToNormalF16(v * power)
+	}
+	return power
 }
 
 // RemoveAdapter frees an adapter. Removing one that is not there does nothing.
 func (m *Model) RemoveAdapter(id string) {
-	m.freeAdapter(m.adapters[id])
-	delete(m.adapters, id)
+	if a, ok := m.adapters[id]; ok {
+		a.free()
+		delete(m.adapters, id)
+	}
 	m.adapterEpoch++
 }
 
@@ -118,13 +198,6 @@ func (m *Model) Adapters() []string {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-func (m *Model) freeAdapter(a adapter) {
-	for _, s := range a {
-		m.mem.Free(s.A)
-		m.mem.Free(s.B)
-	}
 }
 
 // SetAdapters makes a session use exactly these adapters. When they differ from
@@ -146,9 +219,11 @@ func (s *Session) SetAdapters(active []ActiveAdapter) error {
 		if !(a.Scale >= -1e6 && a.Scale <= 1e6) {
 			return fault.New(fault.BadRequest, "engine: adapter ", fault.Quote(a.ID), ": scale ", a.Scale)
 		}
-		for target, side := range placed {
-			side.Scale *= a.Scale
-			set[target] = append(set[target], side)
+		for target, sides := range placed.paths {
+			for _, side := range sides {
+				side.Scale *= a.Scale
+				set[target] = append(set[target], side)
+			}
 		}
 	}
 	if len(active) != 0 || len(s.adapters) != 0 {

@@ -69,7 +69,7 @@ func (m *Model) Memory() *kernels.Memory { return m.mem }
 // Close frees the weights and adapters. Sessions must be closed before.
 func (m *Model) Close() {
 	for _, a := range m.adapters {
-		m.freeAdapter(a)
+		a.free()
 	}
 	m.adapters = nil
 	m.weights.Free(m.mem)
@@ -172,10 +172,15 @@ func (m *Model) kvType(choice KVChoice) kernels.KVType {
 	case KVQ8:
 		return kernels.KVQ8
 	}
-	if m.weights.Output.Format == kernels.F32 || m.machine.ExactAct {
+	if m.isFloat32() {
 		return kernels.KVF32
 	}
 	return kernels.KVF16
+}
+
+// isFloat32 reports whether float16 would lose digits that the model's results have.
+func (m *Model) isFloat32() bool {
+	return m.weights.Output.Format == kernels.F32 || m.machine.ExactAct
 }
 
 // rotations computes the rope tables and ALiBi slopes.

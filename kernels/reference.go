@@ -56,8 +56,8 @@ func (x *Reference) run(m *Memory, code Code, o *operands) {
 		argmax(m, o.argmax())
 	case CodePack:
 		pack(m, o.pack())
-	case CodeAxpy:
-		axpy(m, o.axpy())
+	case CodeBlend:
+		blend(m, o.blend())
 	case CodeRoute:
 		route(m, o.route())
 	case CodeExpertMatmul:
@@ -345,15 +345,19 @@ func pack(m *Memory, e Pack) {
 	}
 }
 
-func axpy(m *Memory, e Axpy) {
-	dst := m.F32(e.Dst, e.Count)
-	if e.Half != 0 {
-		for i, h := range m.U16(e.Src, e.Count) {
-			dst[i] += e.Scale * halfToF32(h)
+func blend(m *Memory, e Blend) {
+	sums := make([]float32, e.Count)
+	for n, src := range m.U32(e.Src, e.N) {
+		w := m.F32(e.Weights, e.N)[n]
+		for i, h := range m.U16(Addr(src), e.Count) {
+			sums[i] += w * halfToF32(h)
 		}
-		return
 	}
-	for i, v := range m.F32(e.Src, e.Count) {
-		dst[i] += e.Scale * v
+	for i, v := range sums {
+		h := f32ToHalf(v)
+		if h&0x7c00 == 0 {
+			h = 0
+		}
+		m.U16(e.Dst, e.Count)[i] = h
 	}
 }

@@ -27,7 +27,9 @@ func (o Quantize) split() (units, grain int) {
 
 // A unit of Matmul is one group of four rows, for all tokens.
 func (o Matmul) split() (units, grain int) {
-	return groups(o.Rows), min(max(1, matmulBytes/max(1, o.Format.GroupBytes(o.K))), max(1, groups(o.Rows)/16))
+	units = groups(o.Rows)
+	grain = min(matmulBytes/max(1, o.Format.GroupBytes(o.K)), units/16)
+	return units, max(2, (grain+1)&^1) // a tile of one token takes two groups
 }
 
 func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 4 }
@@ -45,7 +47,7 @@ func (o Scale) split() (units, grain int)    { return segments(o.Count), 16 }
 func (o Softcap) split() (units, grain int)  { return segments(o.Count), 4 }
 func (o Argmax) split() (units, grain int)   { return 1, 1 }
 func (o Pack) split() (units, grain int)     { return groups(o.Rows), 16 }
-func (o Axpy) split() (units, grain int)     { return segments(o.Count), 64 }
+func (o Blend) split() (units, grain int)    { return segments(o.Count), 64 }
 
 func groups(rows int) int { return (rows + GroupRows - 1) / GroupRows }
 func segments(n int) int  { return (n + SegmentFloats - 1) / SegmentFloats }

@@ -34,7 +34,7 @@ const (
 	CodeSoftcap
 	CodeArgmax
 	CodePack
-	CodeAxpy
+	CodeBlend
 	CodeRoute
 	CodeExpertMatmul
 	CodeExpertSum
@@ -43,7 +43,7 @@ const (
 
 var codeNames = [nCodes]string{
 	"none", "embed", "rmsnorm", "layernorm", "quantize", "matmul", "rope", "storek", "storev",
-	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "axpy", "route", "expertmatmul", "expertsum",
+	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "blend", "route", "expertmatmul", "expertsum",
 }
 
 func (c Code) String() string {

@@ -16,23 +16,36 @@ type Pool struct {
 	*Manifest
 	Keys  *keys.Keys
 	ranks int        // ranks in use of every adapter
-	slots []slot     // where each target lies in an adapter's values
+	slots []Slot     // where each target lies in an adapter's values
 	total int        // values of one adapter
 	f16   [][]uint16 // [adapter][total]; nil until loaded
 	alloc func(n int) ([]uint16, error)
-	sum   func(n int) ([]float32, error)
 }
 
-// A slot is a target's place: A [ranks, in] at a, B [out, ranks] at b.
-type slot struct{ a, b int }
+// A Slot is where a target's factors lie in an adapter's values: A [ranks, in] from
+// A on, B [out, ranks] from B on. Each is packed as kernels.F16 packs a matrix, rows in
+// groups of four, column by column [groups][columns][4], so that a weighted sum of
+// values is an adapter that is in place.
+type Slot struct{ A, B int }
+
+// groupRows is kernels.GroupRows, lineValues how many values fill a cache line.
+const (
+	groupRows  = 4
+	lineValues = 32
+)
+
+// packed is the place of row r and column c of a packed matrix of so many columns.
+func packed(r, c, columns int) int { return (r/groupRows*columns+c)*groupRows + r%groupRows }
+
+// packedLen is the number of values of a packed matrix.
+func packedLen(rows, columns int) int {
+	return (rows + groupRows - 1) / groupRows * groupRows * columns
+}
 
 // Options of Open. The zero value uses every rank and ordinary memory.
 type Options struct {
 	Ranks int                           // use only the first so many ranks; 0 means all
-	Alloc func(n int) ([]uint16, error) // gives the memory for one adapter's values; nil means make
-
-	// AllocSum gives the memory for a blend's values, which the adapter then uses; nil means make.
-	AllocSum func(n int) ([]float32, error)
+	Alloc func(n int) ([]uint16, error) // gives zeros for one adapter's values; nil means make
 }
 
 // Open checks the keys' file and returns a pool without adapters.
@@ -49,17 +62,15 @@ func Open(m *Manifest, keysFile []byte, o Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{Manifest: m, Keys: k, ranks: o.Ranks, f16: make([][]uint16, len(m.Adapters)), alloc: o.Alloc, sum: o.AllocSum}
+	p := &Pool{Manifest: m, Keys: k, ranks: o.Ranks, f16: make([][]uint16, len(m.Adapters)), alloc: o.Alloc}
 	for _, t := range m.Targets {
-		s := slot{a: p.total, b: p.total + o.Ranks*t.In}
+		s := Slot{A: p.total, B: p.total + packedLen(o.Ranks, t.In)}
 		p.slots = append(p.slots, s)
-		p.total = s.b + t.Out*o.Ranks
+		p.total = s.B + packedLen(t.Out, o.Ranks)
 	}
+	p.total = (p.total + lineValues - 1) &^ (lineValues - 1)
 	if p.alloc == nil {
 		p.alloc = func(n int) ([]uint16, error) { return make([]uint16, n), nil }
-	}
-	if p.sum == nil {
-		p.sum = func(n int) ([]float32, error) { return make([]float32, n), nil }
 	}
 	return p, nil
 }
@@ -121,29 +132,38 @@ func (p *Pool) Load(n int, prefix []byte) error {
 	return nil
 }
 
-// spread puts one rank's slice in its places and reports whether all values are
-// finite. Subnormal values become zero: the writer makes none, and arithmetic on
-// them is a hundred times slower.
+// spread puts one rank's slice in its places and reports whether all values are finite.
 func (p *Pool) spread(values []uint16, k int, slice []byte) bool {
 	finite := true
-	next := func() uint16 {
-		h := uint16(slice[0]) | uint16(slice[1])<<8
-		slice = slice[2:]
-		switch h & 0x7C00 {
-		case 0x7C00:
+	for i, t := range p.Targets {
+		a, b := values[p.slots[i].A+packed(k, 0, t.In):], values[p.slots[i].B+packed(0, k, p.ranks):]
+		finite = scatter(a, 1, groupRows, slice[:2*t.In]) && finite
+		slice = slice[2*t.In:]
+		finite = scatter(b, groupRows, groupRows*p.ranks, slice[:2*t.Out]) && finite
+		slice = slice[2*t.Out:]
+	}
+	return finite
+}
+
+// scatter writes the halves of src to dst in runs that begin step values apart, and
+// reports whether all are finite. Subnormal values become zero: the writer makes none,
+// and arithmetic on them is a hundred times slower.
+func scatter(dst []uint16, run, step int, src []byte) bool {
+	finite := true
+	at, left := 0, run
+	for len(src) >= 2 {
+		h := uint16(src[0]) | uint16(src[1])<<8
+		src = src[2:]
+		switch h & 0x7c00 {
+		case 0x7c00:
 			finite = false
 		case 0:
-			return 0
+			h = 0
 		}
-		return h
-	}
-	for i, t := range p.Targets {
-		s := p.slots[i]
-		for j := range t.In {
-			values[s.a+k*t.In+j] = next()
-		}
-		for o := range t.Out {
-			values[s.b+o*p.ranks+k] = next()
+		dst[at] = h
+		at++
+		if left--; left == 0 {
+			at, left = at+step-run, run
 		}
 	}
 	return finite
@@ -166,78 +186,74 @@ func (p *Pool) Customise(samples [][]float32) (scores, weights []float64, err er
 	return scores, weights, err
 }
 
-// A Kernel adds up adapters' values: dst[i] = Σₙ weights[n]·src[n][i], src in
-// binary16 without infinities, NaNs and subnormals.
-type Kernel interface {
-	WeightedSum(dst []float32, src [][]uint16, weights []float32)
+// Slots tells where targets' factors lie in every adapter's values, in the order of Targets.
+func (p *Pool) Slots() []Slot { return p.slots }
+
+// Values is the number of values of one adapter, a multiple of a cache line.
+func (p *Pool) Values() int { return p.total }
+
+// Ranks is the number of ranks in use.
+func (p *Pool) Ranks() int { return p.ranks }
+
+// Select returns the values of the adapters whose weight is not zero, and those weights.
+// The values are the pool's own.
+//
+// Errors: fault.BadRequest for weights of another number, beyond ±1e6, or for an
+// adapter that is not loaded.
+func (p *Pool) Select(weights []float64) (values [][]uint16, used []float64, err error) {
+	if len(weights) != len(p.f16) {
+		return nil, nil, fault.New(fault.BadRequest, "pool: ", len(weights), " weights for ", len(p.f16), " adapters")
+	}
+	for n, w := range weights {
+		switch {
+		case !(w >= -1e6 && w <= 1e6):
+			return nil, nil, fault.New(fault.BadRequest, "pool: weight ", n, " is ", w)
+		case w == 0:
+		case p.f16[n] == nil:
+			return nil, nil, fault.New(fault.BadRequest, "pool: adapter ", fault.Quote(p.Adapters[n].Name), " is not loaded")
+		default:
+			values, used = append(values, p.f16[n]), append(used, w)
+		}
+	}
+	return values, used, nil
 }
 
 // Blend makes the adapter of some weights, in the pool's space. Adapters of
-// weight zero need not be loaded. kernel may be nil.
+// weight zero need not be loaded.
 //
 // Shapes: weights [n].
-// Errors: fault.BadRequest for weights of another number, not finite, or for an
-// adapter that is not loaded; what AllocSum returns; in the delta space those of blend.Delta.
-func (p *Pool) Blend(name string, weights []float64, kernel Kernel) (*blend.Adapter, error) {
-	if len(weights) != len(p.f16) {
-		return nil, fault.New(fault.BadRequest, "pool: ", len(weights), " weights for ", len(p.f16), " adapters")
-	}
-	var src [][]uint16
-	var used []float32
-	for n, w := range weights {
-		if math.IsNaN(w) || math.IsInf(w, 0) {
-			return nil, fault.New(fault.BadRequest, "pool: weight ", n, " is ", w)
-		}
-		if w == 0 {
-			continue
-		}
-		if p.f16[n] == nil {
-			return nil, fault.New(fault.BadRequest, "pool: adapter ", fault.Quote(p.Adapters[n].Name), " is not loaded")
-		}
-		src, used = append(src, p.f16[n]), append(used, float32(w))
-	}
-	if kernel == nil {
-		kernel = Generic{}
+// Errors: those of Select; in the delta space those of blend.Delta.
+func (p *Pool) Blend(name string, weights []float64) (*blend.Adapter, error) {
+	values, used, err := p.Select(weights)
+	if err != nil {
+		return nil, err
 	}
 	if p.Space == blend.FactorSpace {
-		dst, err := p.sum(p.total)
-		if err != nil {
-			return nil, err
-		}
-		kernel.WeightedSum(dst, src, used)
-		return p.adapter(name, dst)
+		return p.sum(name, values, used)
 	}
-	return p.blendDeltas(name, src, used, kernel)
-}
-
-func (p *Pool) blendDeltas(name string, src [][]uint16, used []float32, kernel Kernel) (*blend.Adapter, error) {
 	var list []*blend.Adapter
-	var weights []float64
-	for n := range src {
-		dst, err := p.sum(p.total)
+	for n := range values {
+		a, err := p.sum(name, values[n:n+1], []float64{1})
 		if err != nil {
 			return nil, err
 		}
-		kernel.WeightedSum(dst, src[n:n+1], []float32{1})
-		a, err := p.adapter(name, dst)
-		if err != nil {
-			return nil, err
-		}
-		list, weights = append(list, a), append(weights, float64(used[n]))
+		list = append(list, a)
 	}
 	if len(list) == 0 {
 		return &blend.Adapter{Name: name, Arch: p.Base.Arch}, nil
 	}
-	return blend.Delta(name, list, weights)
+	return blend.Delta(name, list, used)
 }
 
-// adapter cuts values, in the order of the slots, into pairs.
-func (p *Pool) adapter(name string, values []float32) (*blend.Adapter, error) {
+// sum adds values up and unpacks them into pairs.
+func (p *Pool) sum(name string, values [][]uint16, weights []float64) (*blend.Adapter, error) {
+	total := make([]float32, p.total)
+	weightedSum(total, values, weights)
 	pairs := make([]blend.Pair, len(p.Targets))
 	for i, t := range p.Targets {
 		s := p.slots[i]
 		pairs[i] = blend.Pair{Target: t.Name, Rank: p.ranks, In: t.In, Out: t.Out, Scaling: t.Scale,
-			A: values[s.a:s.b:s.b], B: values[s.b:][: t.Out*p.ranks : t.Out*p.ranks]}
+			A: unpack(total[s.A:], p.ranks, t.In), B: unpack(total[s.B:], t.Out, p.ranks)}
 	}
 	a, err := blend.NewAdapter(name, pairs)
 	if err == nil {
@@ -246,20 +262,29 @@ func (p *Pool) adapter(name string, values []float32) (*blend.Adapter, error) {
 	return a, err
 }
 
-// Generic is the Kernel in plain Go.
-type Generic struct{}
+// unpack returns a packed matrix row by row.
+func unpack(from []float32, rows, columns int) []float32 {
+	out := make([]float32, rows*columns)
+	for r := range rows {
+		at := packed(r, 0, columns)
+		for c := range columns {
+			out[r*columns+c] = from[at]
+			at += groupRows
+		}
+	}
+	return out
+}
 
 // chunk is how many values are summed at a time: 16 KB of float32 stay in the
 // first-level cache while every adapter passes over them.
 const chunk = 4096
 
-// WeightedSum implements Kernel.
-func (Generic) WeightedSum(dst []float32, src [][]uint16, weights []float32) {
+// weightedSum is dst[i] = Σₙ weights[n]·src[n][i].
+func weightedSum(dst []float32, src [][]uint16, weights []float64) {
 	for at := 0; at < len(dst); at += chunk {
 		part := dst[at:min(at+chunk, len(dst))]
-		clear(part)
 		for n, s := range src {
-			addHalf(part, s[at:], weights[n])
+			addHalf(part, s[at:], float32(weights[n]))
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestBuildThenBlend(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := p.Blend("g", weights, nil)
+			got, err := p.Blend("g", weights)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestBuildThenBlend(t *testing.T) {
 func TestDeltaPoolOfUnequalAdapters(t *testing.T) {
 	adapters := []*blend.Adapter{randomAdapter(t, 1, same), randomAdapter(t, 2, map[string]int{"blk.0.attn_q.weight": 1}), randomAdapter(t, 3, same)}
 	p := open(t, build(t, blend.DeltaSpace, adapters), 0)
-	got, err := p.Blend("g", []float64{0, 1, 0}, nil)
+	got, err := p.Blend("g", []float64{0, 1, 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestPrefixIsCompression(t *testing.T) {
 		for n, a := range adapters {
 			weights := make([]float64, 3)
 			weights[n] = 1
-			got, err := p.Blend("g", weights, nil)
+			got, err := p.Blend("g", weights)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -255,19 +255,19 @@ func TestLoadRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %s", tt.name, err, tt.code)
 		}
 	}
-	if _, err := p.Blend("x", []float64{1, 0, 0}, nil); fault.CodeOf(err) != fault.BadRequest {
+	if _, err := p.Blend("x", []float64{1, 0, 0}); fault.CodeOf(err) != fault.BadRequest {
 		t.Errorf("blend of an adapter that is not loaded: %v", err)
 	}
 	if err := p.Load(0, data); err != nil || !p.Loaded(0) || p.Loaded(1) {
 		t.Fatalf("Load: %v", err)
 	}
-	if _, err := p.Blend("x", []float64{1, 0, 0}, nil); err != nil {
+	if _, err := p.Blend("x", []float64{1, 0, 0}); err != nil {
 		t.Errorf("blend of the one loaded: %v", err)
 	}
-	if _, err := p.Blend("x", []float64{1}, nil); fault.CodeOf(err) != fault.BadRequest {
+	if _, err := p.Blend("x", []float64{1}); fault.CodeOf(err) != fault.BadRequest {
 		t.Errorf("one weight: %v", err)
 	}
-	if _, err := p.Blend("x", []float64{math.NaN(), 0, 0}, nil); fault.CodeOf(err) != fault.BadRequest {
+	if _, err := p.Blend("x", []float64{math.NaN(), 0, 0}); fault.CodeOf(err) != fault.BadRequest {
 		t.Errorf("NaN: %v", err)
 	}
 	if _, err := Open(m, files["adapter-0.f16"], Options{}); fault.CodeOf(err) != fault.Hash {
@@ -356,7 +356,7 @@ func FuzzParseManifest(f *testing.F) {
 func BenchmarkWeightedSum(b *testing.B) {
 	const n = 16 * 704512 / 8 // an eighth, so that the test machine is not filled
 	src := make([][]uint16, 8)
-	weights := make([]float32, 8)
+	weights := make([]float64, 8)
 	for i := range src {
 		src[i] = make([]uint16, n)
 		for j := range src[i] {
@@ -367,6 +367,6 @@ func BenchmarkWeightedSum(b *testing.B) {
 	dst := make([]float32, n)
 	b.SetBytes(8 * 2 * n)
 	for b.Loop() {
-		Generic{}.WeightedSum(dst, src, weights)
+		weightedSum(dst, src, weights)
 	}
 }

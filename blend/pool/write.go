@@ -114,7 +114,7 @@ func (m *Manifest) setTargets(adapters []*blend.Adapter) ([]factorScale, error) 
 		if math.IsInf(l[0]+l[1], 0) || math.IsNaN(l[0]+l[1]) {
 			return nil, fault.New(fault.BadRequest, "pool: tensor ", fault.Quote(t.Name), " holds values that are not finite")
 		}
-		scales[i] = factorScale{powerFor(l[0]), powerFor(l[1])}
+		scales[i] = factorScale{tensor.HalfScale(l[0]), tensor.HalfScale(l[1])}
 		t.Scale = 1 / (scales[i].a * scales[i].b)
 		for _, a := range adapters {
 			if p := a.Pair(t.Name); p != nil && (p.In != t.In || p.Out != t.Out) {
@@ -131,16 +131,6 @@ func maxAbs(x []float32) float64 {
 		m = max(m, math.Abs(float64(v)))
 	}
 	return m
-}
-
-// powerFor returns the power of two that takes largest to 256..512. What is then
-// below 2⁻¹⁴, a 2²²th of the largest, is stored as zero.
-func powerFor(largest float64) float32 {
-	if largest == 0 {
-		return 1
-	}
-	_, exp := math.Frexp(largest)
-	return float32(math.Ldexp(1, max(-40, min(40, 9-exp))))
 }
 
 // encode writes an adapter rank by rank: for each target a row of A, then a
@@ -165,11 +155,7 @@ func (m *Manifest) encode(a *blend.Adapter, scales []factorScale) []byte {
 	return out
 }
 
-// appendHalf writes v as F16, subnormal values as zero.
 func appendHalf(dst []byte, v float32) []byte {
-	h := tensor.F32ToF16(v)
-	if h&0x7C00 == 0 {
-		h = 0
-	}
+	h := tensor.F32ToNormalF16(v)
 	return append(dst, byte(h), byte(h>>8))
 }

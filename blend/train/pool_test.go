@@ -127,7 +127,7 @@ func userAdapter(t *testing.T, p *pool.Pool, m *Model, w blend.Weighting, scores
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := p.Blend("user", weights, nil)
+	a, err := p.Blend("user", weights)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func blendedAdapter(t *testing.T) *blend.Adapter {
 		}
 		weights[n] = 1 / float64(len(weights))
 	}
-	a, err := p.Blend("blended", weights, nil)
+	a, err := p.Blend("blended", weights)
 	if err != nil {
 		t.Fatal(err)
 	}

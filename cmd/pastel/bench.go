@@ -39,6 +39,7 @@ func (f *benchFlags) parse(e env, args []string) error {
 	fs.StringVar(&f.synthetic, "synthetic", "", "instead of MODEL, random weights in the `SHAPE` 135m, 0.5b or 1b")
 	fs.StringVar(&f.typ, "type", "Q4_0", "the synthetic model's tensor type")
 	fs.BoolVar(&f.Profile, "profile", false, "also show where the time goes (chromium)")
+	fs.IntVar(&f.Rank, "lora", 0, "also measure what adapters of this `RANK` cost and what blending 8 of them takes (chromium)")
 	fs.StringVar(&f.svg, "svg", "", "write the roofline picture to this `FILE`")
 	fs.StringVar(&f.save, "save", "", "write the run's ratios to this `FILE`")
 	fs.StringVar(&f.check, "check", "", "fail when a ratio is below that of this `FILE` by more than the noise band")
@@ -63,15 +64,16 @@ func (f *benchFlags) model(positional []string) (err error) {
 	if (len(positional) == 1) == (f.synthetic != "") {
 		return usagef("give either a model or --synthetic")
 	}
-	if f.synthetic == "" {
-		f.Model = positional[0]
-		return nil
-	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return err
 	}
-	f.Model, err = bench.Synthetic(filepath.Join(cache, "pastel", "synthetic"), f.synthetic, f.typ)
+	f.Scratch = filepath.Join(cache, "pastel", "synthetic")
+	if f.synthetic == "" {
+		f.Model = positional[0]
+		return nil
+	}
+	f.Model, err = bench.Synthetic(f.Scratch, f.synthetic, f.typ)
 	return err
 }
 

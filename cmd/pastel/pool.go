@@ -121,7 +121,7 @@ func poolBlend(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.Blend(p.Name+", blended", weights, nil)
+	a, err := p.Blend(p.Name+", blended", weights)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import "pastel/kernels"
 // A SidePath is one adapter's low-rank path beside one matrix: the matrix's
 // output grows by Scale·B·(A·x).
 type SidePath struct {
-	A, B   kernels.Addr // packed float32 [Rank, K] and [Rows, Rank]
+	A, B   kernels.Addr // packed [Rank, K] and [Rows, Rank]
 	Rank   int
 	Scale  float32 // the adapter's scaling times the user's
 	Format kernels.Format

@@ -230,28 +230,52 @@ type target struct {
 
 // linears multiplies one input with several matrices, without waiting between them.
 func (p *Planner) linears(in *input, stride int, targets ...target) {
+	p.product(in, stride, false, 1, targets)
+}
+
+// linear is dst = scale·m·in + bias, or dst += when accumulate is set.
+func (p *Planner) linear(m *Matrix, in *input, dst kernels.Addr, stride int, accumulate bool, scale float32) {
+	p.product(in, stride, accumulate, scale, []target{{m, dst}})
+}
+
+// product multiplies one input with matrices and adds every active adapter's side
+// path: dst += scale·Scale·B·(A·in). Nothing waits for anything but the B's, for
+// what they add to and for their A's.
+func (p *Planner) product(in *input, stride int, accumulate bool, scale float32, targets []target) {
+	var ops []kernels.Operation
 	for _, t := range targets {
 		p.ensureActs(t.m, in)
 	}
-	for i, t := range targets {
-		op := p.matmul(t.m, in, t.dst, stride, false, 1)
-		if i < len(targets)-1 {
-			p.addUnordered(op)
-		} else {
-			p.add(op)
-		}
-	}
 	for _, t := range targets {
-		p.sidePaths(t.m, in, t.dst, stride, 1)
+		ops = append(ops, p.matmul(t.m, in, t.dst, stride, accumulate, scale))
+	}
+	for n := 0; ; n++ {
+		downs, ups := p.sidePaths(n, in, stride, scale, targets)
+		p.together(append(ops, downs...))
+		if len(ups) == 0 {
+			return
+		}
+		p.together(ups)
+		ops = nil
 	}
 }
 
-// linear is dst = scale·m·in + bias, or dst += when accumulate is set, with
-// every active adapter's side path.
-func (p *Planner) linear(m *Matrix, in *input, dst kernels.Addr, stride int, accumulate bool, scale float32) {
-	p.ensureActs(m, in)
-	p.add(p.matmul(m, in, dst, stride, accumulate, scale))
-	p.sidePaths(m, in, dst, stride, scale)
+// sidePaths are the products with A and with B of every target's n-th side path.
+func (p *Planner) sidePaths(n int, in *input, stride int, scale float32, targets []target) (downs, ups []kernels.Operation) {
+	low := p.Work.LoRA
+	for _, t := range targets {
+		paths := p.Adapters[t.m.Info.Name]
+		if n >= len(paths) {
+			continue
+		}
+		s := paths[n]
+		downs = append(downs, kernels.Matmul{Dst: low, W: s.A, X: in.at, N: p.n, Rows: s.Rank, K: t.m.K, XStride: in.stride,
+			DstStride: s.Rank, Format: s.Format, Scale: 1})
+		ups = append(ups, kernels.Matmul{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, K: s.Rank, XStride: s.Rank,
+			DstStride: stride, Format: s.Format, Accumulate: 1, Scale: scale * s.Scale})
+		low += floats(p.n * s.Rank)
+	}
+	return downs, ups
 }
 
 // ensureActs quantises in for m unless it is there already.
@@ -282,16 +306,6 @@ func (p *Planner) matmul(m *Matrix, in *input, dst kernels.Addr, stride int, acc
 	return op
 }
 
-// sidePaths adds scale·Scale·B·(A·x) of every adapter on m.
-func (p *Planner) sidePaths(m *Matrix, in *input, dst kernels.Addr, stride int, scale float32) {
-	for _, s := range p.Adapters[m.Info.Name] {
-		p.add(kernels.Matmul{Dst: p.Work.LoRA, W: s.A, X: in.at, N: p.n, Rows: s.Rank, K: m.K, XStride: in.stride,
-			DstStride: s.Rank, Format: s.Format, Scale: 1})
-		p.add(kernels.Matmul{Dst: dst, W: s.B, X: p.Work.LoRA, N: p.n, Rows: m.Rows, K: s.Rank, XStride: s.Rank,
-			DstStride: stride, Format: s.Format, Accumulate: 1, Scale: scale * s.Scale})
-	}
-}
-
 // norm normalises rows of dim values of every token.
 func (p *Planner) norm(norm *Norm, dst, x kernels.Addr, rows, dim, stride int) {
 	c := p.Weights.Config
@@ -309,6 +323,17 @@ func (p *Planner) norm(norm *Norm, dst, x kernels.Addr, rows, dim, stride int) {
 func (p *Planner) add(op kernels.Operation) {
 	if p.err == nil {
 		p.err = p.tape.Add(op)
+	}
+}
+
+// together adds operations that do not depend on one another.
+func (p *Planner) together(ops []kernels.Operation) {
+	for i, op := range ops {
+		if i < len(ops)-1 {
+			p.addUnordered(op)
+		} else {
+			p.add(op)
+		}
 	}
 }
 

@@ -36,6 +36,26 @@ func F32ToF16(x float32) uint16 {
 	return sign | uint16(b>>13)
 }
 
+// HalfScale returns the power of two that takes a largest magnitude to 256..512: room
+// for sums above, and below it everything down to a 2²²th of the largest is a normal half.
+func HalfScale(largest float64) float32 {
+	if largest == 0 {
+		return 1
+	}
+	_, exp := math.Frexp(largest)
+	return float32(math.Ldexp(1, max(-40, min(40, 9-exp))))
+}
+
+// F32ToNormalF16 is F32ToF16 with zero for what would be subnormal: arithmetic on
+// subnormals is a hundred times slower.
+func F32ToNormalF16(x float32) uint16 {
+	h := F32ToF16(x)
+	if h&0x7c00 == 0 {
+		return 0
+	}
+	return h
+}
+
 // BF16ToF32 widens a bfloat16. It is exact.
 func BF16ToF32(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 

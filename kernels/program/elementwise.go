@@ -146,36 +146,3 @@ func (b *builder) add() *simd128.Func {
 	})
 	return f
 }
-
-func (b *builder) axpy() *simd128.Func {
-	f, r, start, end := b.unitsFunc("axpy", kernels.Axpy{})
-	dst, src, half := r.i32("Dst"), r.i32("Src"), r.i32("Half")
-	factor := r.f32("Scale").Splat().Let("factor")
-	b.segments(f, start, end, r.i32("Count"), func(first, n simd128.I32) {
-		f.IfElse(half, func() {
-			d := at(f, dst, first)
-			s := f.I32Var("s")
-			s.Set(src.Add(first.ShlI(1)))
-			one := func(n int32, body func()) { body(); d.Set(d.AddI(4 * n)); s.Set(s.AddI(2 * n)) }
-			wide := d.Add(n.AndI(-4).ShlI(2)).Let("wide")
-			stop := d.Add(n.ShlI(2)).Let("stop")
-			f.While(func() simd128.I32 { return d.LtU(wide) }, func() {
-				one(4, func() { d.StoreV128(0, madd(loadHalf4(f, s, 0), factor, d.LoadF32x4(0)).AsV128(), 2) })
-			})
-			f.While(func() simd128.I32 { return d.LtU(stop) }, func() {
-				one(1, func() {
-					v := s.Load16S(0).SplatI32x4().ShlI(13).And(f.I32x4(-0x70002000)).AsF32x4().Mul(f.F32x4(0x1p112))
-					d.StoreF32(0, madd(v, factor, d.Load32Splat(0).AsF32x4()).Let("y").ExtractLane(0))
-				})
-			})
-		}, func() {
-			d, s := at(f, dst, first), at(f, src, first)
-			vectors(f, n, []simd128.I32{d, s}, func() {
-				d.StoreV128(0, madd(s.LoadF32x4(0), factor, d.LoadF32x4(0)).AsV128(), 2)
-			}, func() {
-				d.StoreF32(0, madd(s.Load32Splat(0).AsF32x4(), factor, d.Load32Splat(0).AsF32x4()).Let("y").ExtractLane(0))
-			})
-		})
-	})
-	return f
-}

@@ -78,7 +78,7 @@ func (b *builder) operations() []operation {
 		{kernels.CodeSoftcap, b.softcap()},
 		{kernels.CodeArgmax, b.argmax()},
 		{kernels.CodePack, b.pack()},
-		{kernels.CodeAxpy, b.axpy()},
+		{kernels.CodeBlend, b.blend()},
 		{kernels.CodeRoute, b.route()},
 		{kernels.CodeExpertMatmul, b.expertMatmul()},
 		{kernels.CodeExpertSum, b.expertSum()},

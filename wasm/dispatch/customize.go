@@ -9,6 +9,7 @@ import (
 	"pastel/engine"
 	"pastel/engine/tensor"
 	"pastel/fault"
+	"pastel/kernels"
 	"pastel/wasm/protocol"
 )
 
@@ -18,7 +19,6 @@ type customisation struct {
 	request *protocol.Customize
 	session *session
 	reply   *protocol.Customized
-	adapter *blend.Adapter // the last that was placed
 }
 
 // customize turns samples into an adapter: embedding, scores, weights, perhaps a
@@ -41,7 +41,6 @@ func (d *Dispatcher) customize(m *protocol.Customize) (protocol.Message, error) 
 	if m.ID == "" {
 		return nil, fault.New(fault.BadRequest, "dispatch: an adapter without a name")
 	}
-	defer d.poolKernel.freeSums()
 	if err := c.refine(); err != nil {
 		return nil, err
 	}
@@ -97,11 +96,32 @@ func (c *customisation) embeddings() ([][]float32, error) {
 	return out, nil
 }
 
-// place blends the pool and adds the result to the model.
+// place blends the pool and adds the result to the model. Beside float32 weights sums
+// stay float32, in plain Go: such models are small.
 func (c *customisation) place(id string, weights []float64) error {
-	c.poolKernel.freeSums()
 	begun := c.config.NowMs()
-	a, err := c.pool.Blend(c.pool.Name+", blended", weights, c.poolKernel)
+	if c.model.AdapterFormat() == kernels.F32 {
+		return c.placeFloats(id, weights, begun)
+	}
+	b, err := c.poolKernel.blend(c.pool, weights)
+	if err != nil {
+		return err
+	}
+	blended := c.config.NowMs()
+	if err := c.model.PlaceAdapter(id, b.pairs, b.free); err != nil {
+		b.free()
+		return err
+	}
+	r := c.reply
+	r.BlendMs, r.PackMs = blended-begun, c.config.NowMs()-blended
+	r.NModules = uint32(len(c.pool.Targets))
+	parts := len(b.pairs) / len(c.pool.Targets)
+	r.Rank, r.WeightBytes = uint32(parts*c.pool.Ranks()), uint64(parts*2*c.pool.Values())
+	return nil
+}
+
+func (c *customisation) placeFloats(id string, weights []float64, begun float64) error {
+	a, err := c.pool.Blend(c.pool.Name+", blended", weights)
 	if err != nil {
 		return err
 	}
@@ -112,14 +132,17 @@ func (c *customisation) place(id string, weights []float64) error {
 	r := c.reply
 	r.BlendMs, r.PackMs = blended-begun, c.config.NowMs()-blended
 	r.Rank, r.NModules, r.WeightBytes = uint32(a.Rank()), uint32(len(a.Pairs)), uint64(a.Bytes())
-	c.adapter = a
 	return nil
 }
 
 // save writes the adapter down, if that is wanted.
 func (c *customisation) save() (err error) {
-	if c.request.Save {
-		c.reply.File, err = gguflora.Write(c.adapter, c.model.Config().Arch, tensor.F32)
+	if !c.request.Save {
+		return nil
+	}
+	a, err := c.pool.Blend(c.pool.Name+", blended", c.reply.Weights)
+	if err == nil {
+		c.reply.File, err = gguflora.Write(a, c.model.Config().Arch, tensor.F32)
 	}
 	return err
 }

@@ -1,6 +1,9 @@
 package dispatch
 
 import (
+	"math"
+
+	"pastel/blend"
 	"pastel/blend/pool"
 	"pastel/engine"
 	"pastel/fault"
@@ -93,7 +96,7 @@ func (p *poolStream) read(file int) (err error) {
 		}
 		return p.checkBase()
 	case 1:
-		p.pool, err = pool.Open(p.header, p.buf, pool.Options{Alloc: p.kernel.allocHalf, AllocSum: p.kernel.allocSum})
+		p.pool, err = pool.Open(p.header, p.buf, pool.Options{Alloc: p.kernel.alloc})
 		return err
 	}
 	return p.pool.Load(file-2, p.buf)
@@ -139,79 +142,130 @@ func (d *Dispatcher) closePool() {
 	d.pool, d.poolKernel = nil, nil
 }
 
-// A poolKernel keeps a pool's factors where the kernels reach them, and blends them
-// by a tape.
+// A poolKernel keeps a pool's factors where the kernels reach them, and makes
+// adapters of them.
 type poolKernel struct {
-	mem   *kernels.Memory
-	exec  engine.Executor
-	half  map[*uint16]kernels.Addr
-	sums  map[*float32]kernels.Addr
-	bytes uint64
+	model   *engine.Model
+	regions map[*uint16]kernels.Addr // by an adapter's first value
+	bytes   uint64
+	users   int  // adapters in place that read these regions
+	closed  bool // free them when the last user goes
 }
 
 func newPoolKernel(m *engine.Model) *poolKernel {
-	return &poolKernel{mem: m.Memory(), exec: m.Executor(), half: map[*uint16]kernels.Addr{}, sums: map[*float32]kernels.Addr{}}
+	return &poolKernel{model: m, regions: map[*uint16]kernels.Addr{}}
 }
 
-func (k *poolKernel) allocHalf(n int) ([]uint16, error) {
-	at, err := k.mem.Alloc(2 * n)
+func (k *poolKernel) alloc(n int) ([]uint16, error) {
+	at, err := k.model.Memory().Alloc(2 * n)
 	if err != nil {
 		return nil, err
 	}
 	k.bytes += uint64(2 * n)
-	values := k.mem.U16(at, n)
-	k.half[&values[0]] = at
+	values := k.model.Memory().U16(at, n)
+	k.regions[&values[0]] = at
 	return values, nil
-}
-
-// allocSum gives memory that lives until the next freeSums.
-func (k *poolKernel) allocSum(n int) ([]float32, error) {
-	at, err := k.mem.Alloc(4 * n)
-	if err != nil {
-		return nil, err
-	}
-	values := k.mem.F32(at, n)
-	k.sums[&values[0]] = at
-	return values, nil
-}
-
-func (k *poolKernel) freeSums() {
-	for first, at := range k.sums {
-		k.mem.Free(at)
-		delete(k.sums, first)
-	}
 }
 
 func (k *poolKernel) free() {
-	k.freeSums()
-	for first, at := range k.half {
-		k.mem.Free(at)
-		delete(k.half, first)
+	k.closed = true
+	if k.users > 0 {
+		return
+	}
+	for first, at := range k.regions {
+		k.model.Memory().Free(at)
+		delete(k.regions, first)
 	}
 }
 
-// blendChunk is how many values are summed at a time: 64 KB of sums stay in a core's
-// second-level cache while every adapter passes over them.
-const blendChunk = 16384
+// A blended adapter is in memory and not yet in use.
+type blended struct {
+	pairs []engine.PlacedPair
+	free  func()
+}
 
-// WeightedSum implements pool.Kernel for slices that came from its own memory.
-func (k *poolKernel) WeightedSum(dst []float32, src [][]uint16, weights []float32) {
-	clear(dst)
-	at, known := k.sums[&dst[0]]
-	tape, err := kernels.NewTape(k.mem, (len(dst)+blendChunk-1)/blendChunk*len(src))
-	if !known || err != nil {
-		pool.Generic{}.WeightedSum(dst, src, weights)
-		return
+// blend makes the adapter of some weights: in the factor space a sum of its own, in
+// the delta space the pool's adapters side by side, where they are.
+func (k *poolKernel) blend(p *pool.Pool, weights []float64) (*blended, error) {
+	values, used, err := p.Select(weights)
+	if err != nil {
+		return nil, err
 	}
-	defer tape.Free()
-	for first := 0; first < len(dst); first += blendChunk {
-		for n, s := range src {
-			op := kernels.Axpy{Dst: at + kernels.Addr(4*first), Src: k.half[&s[0]] + kernels.Addr(2*first),
-				Count: min(blendChunk, len(dst)-first), Half: 1, Scale: weights[n]}
-			if tape.Add(op) != nil {
-				panic("dispatch: the blend's tape is full") // it was made for this many
-			}
+	if p.Space == blend.DeltaSpace {
+		b := &blended{free: k.use()}
+		for n, v := range values {
+			b.add(p, k.regions[&v[0]], used[n])
+		}
+		return b, nil
+	}
+	sum, scale, err := k.sum(p, values, used)
+	if err != nil {
+		return nil, err
+	}
+	b := &blended{free: func() { k.model.Memory().Free(sum) }}
+	b.add(p, sum, scale)
+	return b, nil
+}
+
+// use keeps the pool's memory until what it returns is called.
+func (k *poolKernel) use() func() {
+	k.users++
+	return func() {
+		if k.users--; k.closed {
+			k.free()
 		}
 	}
-	k.exec.Run(tape)
+}
+
+// add appends the pairs of one adapter's values, which lie at an address.
+func (b *blended) add(p *pool.Pool, at kernels.Addr, scale float64) {
+	for i, t := range p.Targets {
+		s := p.Slots()[i]
+		b.pairs = append(b.pairs, engine.PlacedPair{Target: t.Name, A: at + kernels.Addr(2*s.A), B: at + kernels.Addr(2*s.B),
+			Rank: p.Ranks(), In: t.In, Out: t.Out, Scale: t.Scale * float32(scale)})
+	}
+}
+
+// sum adds values up in memory of its own, with weights brought to a sum of at most
+// one by a power of two. scale is what that does to a product of two factors.
+func (k *poolKernel) sum(p *pool.Pool, values [][]uint16, weights []float64) (dst kernels.Addr, scale float64, err error) {
+	mem := k.model.Memory()
+	total := 0.0
+	for _, w := range weights {
+		total += math.Abs(w)
+	}
+	_, exp := math.Frexp(total)
+	if dst, err = mem.Alloc(2 * p.Values()); err != nil {
+		return 0, 0, err
+	}
+	if err := k.runBlend(p, dst, values, weights, exp); err != nil {
+		mem.Free(dst)
+		return 0, 0, err
+	}
+	return dst, math.Ldexp(1, 2*exp), nil
+}
+
+// runBlend is one Blend operation with weights divided by two to the exp.
+func (k *poolKernel) runBlend(p *pool.Pool, dst kernels.Addr, values [][]uint16, weights []float64, exp int) error {
+	mem, n := k.model.Memory(), len(values)
+	lists, err := mem.Alloc(8 * max(1, n))
+	if err != nil {
+		return err
+	}
+	defer mem.Free(lists)
+	op := kernels.Blend{Dst: dst, Src: lists, Weights: lists + kernels.Addr(4*n), N: n, Count: p.Values()}
+	for i, v := range values {
+		mem.U32(op.Src, n)[i] = uint32(k.regions[&v[0]])
+		mem.F32(op.Weights, n)[i] = float32(math.Ldexp(weights[i], -exp))
+	}
+	tape, err := kernels.NewTape(mem, 1)
+	if err != nil {
+		return err
+	}
+	defer tape.Free()
+	if err := tape.Add(op); err != nil {
+		return err
+	}
+	k.model.Executor().Run(tape)
+	return nil
 }

@@ -1,12 +1,13 @@
 // The page /bench: measures a model in this browser, draws the result and copies it as
 // JSON. `pastel bench` drives the same functions through window.bench.
 
+import { measureAdapters } from "./adapters.js";
 import { measureLimits } from "./limits.js";
 import { measure, type Measured } from "./measure.js";
 import { profile } from "./profile.js";
 import { draw } from "./chart.js";
 
-Object.assign(window, { bench: { measure, profile, limits: measureLimits, isolated: crossOriginIsolated } });
+Object.assign(window, { bench: { measure, profile, adapters: measureAdapters, limits: measureLimits, isolated: crossOriginIsolated } });
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const numbers = (id: string) =>

@@ -43,7 +43,7 @@ export function promptIDs(n: number, vocab: number): number[] {
 }
 
 /** A greedy continuation of token ids that does not end early. */
-export function ask(tokens: number[], maxTokens: number): GenerateAsk {
+export function ask(tokens: number[], maxTokens: number, adapters: GenerateAsk["adapters"] = []): GenerateAsk {
   return {
     prompt: "",
     tokens,
@@ -57,7 +57,7 @@ export function ask(tokens: number[], maxTokens: number): GenerateAsk {
     minP: 0,
     seed: 1,
     stop: [],
-    adapters: [],
+    adapters,
     logprobs: false,
     topLogprobs: 0,
     typicalP: 0,
@@ -87,10 +87,10 @@ async function prefill(engine: Engine, n: number): Promise<number> {
 }
 
 /** Tokens a second over n tokens that follow the first. */
-export async function decode(engine: Engine, n: number): Promise<number> {
+export async function decode(engine: Engine, n: number, adapters: GenerateAsk["adapters"] = []): Promise<number> {
   let first = 0;
   let last = 0;
-  await engine.generate(ask(promptIDs(decodePrompt, engine.model!.vocabSize), n + 1), undefined, () => {
+  await engine.generate(ask(promptIDs(decodePrompt, engine.model!.vocabSize), n + 1, adapters), undefined, () => {
     last = performance.now();
     first ||= last;
   });

@@ -57,7 +57,7 @@ function timed(run: Run, memory: WebAssembly.Memory): Run {
 function oneByOne(run: Run, memory: WebAssembly.Memory, control: number, tape: number, n: number): void {
   const words = new Uint32Array(memory.buffer);
   for (let i = 0; i < n; i++) {
-    const at = tape + i * recordBytes;
+    const at = (tape >>> 0) + i * recordBytes;
     const code = words[at / 4]!;
     const begun = performance.now();
     run(control, at, 1);

@@ -53,8 +53,11 @@ export interface Customized extends CustomAdapter {
   stored: boolean;
   /** Mean negative log-likelihood per token of the answers, before and after, with refine. */
   loss?: { start: number; end: number; evals: number };
-  /** load: the pool, when it was not loaded yet. store: writing the file, after the adapter is ready. total: all but store. */
-  ms: { load: number; embed: number; refine: number; blend: number; total: number; store: number };
+  /**
+   * load: the pool, when it was not loaded yet. blend: from weights to an adapter that is ready, of which sum: adding up the pool's
+   * factors. store: writing the file, after the adapter is ready. total: all but store.
+   */
+  ms: { load: number; embed: number; refine: number; blend: number; sum: number; total: number; store: number };
 }
 
 /** What customise needs of an engine whose turn it is. */
@@ -115,7 +118,8 @@ export async function customize(
     load,
     embed: weighed.embedMs,
     refine: refined?.refineMs ?? 0,
-    blend: made ? made.blendMs + made.packMs : ready - blendBegun,
+    blend: ready - blendBegun,
+    sum: made?.blendMs ?? 0,
     total: ready - begun,
     store: performance.now() - ready,
   };

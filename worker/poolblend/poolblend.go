@@ -49,7 +49,7 @@ func (b *Blender) Blend(_ context.Context, manifest []byte, open worker.Opener, 
 	if err != nil {
 		return nil, err
 	}
-	a, err := p.Blend(p.Name+", blended", weights, nil)
+	a, err := p.Blend(p.Name+", blended", weights)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func testBlend(t *testing.T, start Start) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	adapter, err := p.Blend(p.Name+", blended", weights, nil)
+	adapter, err := p.Blend(p.Name+", blended", weights)
 	if err != nil {
 		t.Fatal(err)
 	}
