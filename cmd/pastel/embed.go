@@ -53,9 +53,5 @@ func (o *opened) meanQuery(ctx context.Context, text string) ([]float32, error) 
 	if err != nil {
 		return nil, err
 	}
-	values, err := o.Embed(ctx, &protocol.Embed{Session: session.Session, Tokens: ids})
-	for i := range values {
-		values[i] /= float32(len(ids))
-	}
-	return values, err
+	return o.Embed(ctx, &protocol.Embed{Session: session.Session, Tokens: ids})
 }

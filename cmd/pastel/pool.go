@@ -185,6 +185,8 @@ type poolFlags struct {
 	out, name, licence, source string
 	weighting                  blend.Weighting
 	kind                       string
+	embedding                  pool.Embedding
+	last                       bool
 }
 
 func (f *poolFlags) register(fs *flag.FlagSet) {
@@ -194,11 +196,17 @@ func (f *poolFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.source, "source", "", "where the data or adapters come from, for the manifest")
 	fs.StringVar(&f.kind, "weighting", string(blend.Softmax), "softmax, topk_softmax, relu_norm, onehot or uniform")
 	fs.Float64Var(&f.weighting.Tau, "tau", 0.1, "temperature of the softmax")
+	fs.IntVar(&f.embedding.Layer, "embed-layer", 0, "layer whose query places a text; 0 needs no attention")
+	fs.BoolVar(&f.last, "embed-last", false, "place a text by its last token instead of the mean")
 	fs.IntVar(&f.weighting.TopK, "top-k", 0, "adapters that topk_softmax keeps")
 }
 
 func (f *poolFlags) check() error {
 	f.weighting.Kind = blend.WeightingKind(f.kind)
+	f.embedding.Pooling = "mean"
+	if f.last {
+		f.embedding.Pooling = "last"
+	}
 	if f.out == "" {
 		return usagef("--out is missing")
 	}

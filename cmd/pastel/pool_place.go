@@ -15,8 +15,8 @@ import (
 	"pastel/fault"
 )
 
-// A placer embeds texts with the engine, for any architecture it runs, by the
-// product's recipe: first layer's query, mean over tokens, no special tokens.
+// A placer embeds texts with the engine, for any architecture it runs: a layer's
+// query, pooled over tokens, no special tokens.
 type placer struct {
 	name, digest string
 	base         peft.Base
@@ -66,23 +66,16 @@ func (p *placer) shapes(target string) (out, in int, ok bool) {
 }
 
 // place returns the embedding of one text.
-func (p *placer) place(text string) ([]float32, error) {
+func (p *placer) place(text string, recipe engine.Recipe) ([]float32, error) {
 	ids := p.tok.Encode(text, tokenizer.Options{AddBOS: tokenizer.Never, AddEOS: tokenizer.Never})
 	if len(ids) == 0 {
 		return nil, fault.New(fault.BadRequest, "pool: no tokens in ", fault.Quote(text))
 	}
-	q, err := p.session.Embed(ids)
-	for i := range q {
-		q[i] /= float32(len(ids))
-	}
-	return q, err
+	return p.session.Embed(ids, recipe)
 }
 
 // placeLines embeds every line of a file that is not empty.
 func (p *placer) placeLines(path string, recipe pool.Embedding) (points [][]float32, err error) {
-	if recipe.Layer != 0 || recipe.Pooling != "mean" {
-		return nil, fault.New(fault.BadRequest, "pool: the engine embeds with the mean of layer 0, not the ", recipe.Pooling, " of layer ", recipe.Layer)
-	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -92,7 +85,7 @@ func (p *placer) placeLines(path string, recipe pool.Embedding) (points [][]floa
 		if text == "" {
 			continue
 		}
-		q, err := p.place(text)
+		q, err := p.place(text, engine.Recipe{Layer: recipe.Layer, Last: recipe.Pooling == "last"})
 		if err != nil {
 			return nil, err
 		}

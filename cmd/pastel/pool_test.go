@@ -13,6 +13,7 @@ import (
 	"pastel/blend/gguflora"
 	"pastel/blend/pool"
 	"pastel/blend/train"
+	"pastel/engine"
 )
 
 const (
@@ -163,7 +164,8 @@ func TestPoolTrainResumes(t *testing.T) {
 }
 
 // The engine and the trainer, which share no code, embed texts alike. Both are
-// sums of n products in float32 and float64, so they differ by about n·2⁻²⁴.
+// sums of n products in float32 and float64, so they differ by about n·2⁻²⁴, a few times more
+// for every layer below.
 func TestPlacerMatchesTrainer(t *testing.T) {
 	e, err := openPlacer(poolModel)
 	if err != nil {
@@ -175,13 +177,15 @@ func TestPlacerMatchesTrainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"freeze my account", "x", "How many calories are in a banana? \u00fc"} {
-		got, err := e.place(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, want := range b.Query(b.encode(text), train.Recipe{}) {
-			if d := math.Abs(float64(got[i] - want)); d > 1e-4 {
-				t.Fatalf("%q: value %d is %v, want %v", text, i, got[i], want)
+		for _, r := range []train.Recipe{{}, {Last: true}, {Layer: 2}, {Layer: 4, Last: true}} {
+			got, err := e.place(text, engine.Recipe(r))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range b.Query(b.encode(text), r) {
+				if d := math.Abs(float64(got[i] - want)); d > 1e-4 {
+					t.Fatalf("%q, %+v: value %d is %v, want %v", text, r, i, got[i], want)
+				}
 			}
 		}
 	}

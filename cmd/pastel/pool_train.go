@@ -39,8 +39,6 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 	rank := fs.Int("rank", 8, "rank of each adapter")
 	alpha := fs.Float64("alpha", 0, "lora_alpha; 0 means twice the rank")
 	targets := fs.String("targets", "all", "all linear maps, or a `LIST` such as attn_q,attn_v")
-	layer := fs.Int("embed-layer", 0, "layer whose query places a text")
-	last := fs.Bool("embed-last", false, "place a text by its last token instead of the mean")
 	checkpoint := fs.String("checkpoint", "", "`FILE` to save the state to every 50 steps, and to resume from if it exists")
 	var o train.Options
 	fs.IntVar(&o.Steps, "steps", 300, "optimiser steps")
@@ -73,14 +71,14 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	o.Progress = progressBar(e, "training")
-	spec := train.PoolSpec{Mode: train.Mode(*mode), N: *n, Weighting: f.weighting, Recipe: train.Recipe{Layer: *layer, Last: *last},
+	spec := train.PoolSpec{Mode: train.Mode(*mode), N: *n, Weighting: f.weighting, Recipe: train.Recipe{Layer: f.embedding.Layer, Last: f.last},
 		Shape: train.Shape{Linears: linears, Rank: *rank, Scaling: *alpha / float64(*rank)}}
 	fit, err := train.FitPool(ctx, b.Model, texts, spec, func(n int) string { return "adapter-" + strconv.Itoa(n) }, o)
 	if err != nil {
 		return err
 	}
 	space := map[train.Mode]blend.Space{train.Joint: blend.FactorSpace, train.Cluster: blend.DeltaSpace}[spec.Mode]
-	ps := f.spec(pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, space, spec.Recipe, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
+	ps := f.spec(pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, space, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
 	ps.Examples = fit.Examples
 	if err := b.writePEFT(filepath.Join(f.out, "peft"), fit.Adapters); err != nil {
 		return err
@@ -92,13 +90,9 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 	return writePool(e, f.out, files)
 }
 
-func (f *poolFlags) spec(base pool.Base, space blend.Space, r train.Recipe, provenance map[string]string) pool.Spec {
-	pooling := "mean"
-	if r.Last {
-		pooling = "last"
-	}
+func (f *poolFlags) spec(base pool.Base, space blend.Space, provenance map[string]string) pool.Spec {
 	return pool.Spec{Name: f.name, Licence: f.licence, Provenance: provenance, Space: space, Weighting: f.weighting,
-		Base: base, Embedding: pool.Embedding{Layer: r.Layer, Pooling: pooling}}
+		Base: base, Embedding: f.embedding}
 }
 
 // readTexts tokenizes a data file. The start and end tokens are the model's own;
@@ -254,7 +248,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	var adapters []*blend.Adapter
 	var groups [][][]float32
 	for _, i := range imports {
-		a, points, err := b.importAdapter(i[0], i[1])
+		a, points, err := b.importAdapter(i[0], i[1], f.embedding)
 		if err != nil {
 			return err
 		}
@@ -264,7 +258,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	spec := f.spec(pool.Base{Arch: b.base.Arch, Name: b.name, Digest: b.digest}, blend.DeltaSpace, train.Recipe{}, map[string]string{"adapters": f.source, "command": "pastel pool build " + strings.Join(args, " ")})
+	spec := f.spec(pool.Base{Arch: b.base.Arch, Name: b.name, Digest: b.digest}, blend.DeltaSpace, map[string]string{"adapters": f.source, "command": "pastel pool build " + strings.Join(args, " ")})
 	for _, g := range groups {
 		spec.Examples = append(spec.Examples, len(g))
 	}
@@ -275,7 +269,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	return writePool(e, f.out, files)
 }
 
-func (b *placer) importAdapter(dir, samples string) (*blend.Adapter, [][]float32, error) {
+func (b *placer) importAdapter(dir, samples string, e pool.Embedding) (*blend.Adapter, [][]float32, error) {
 	config, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
 	if err != nil {
 		return nil, nil, err
@@ -291,7 +285,7 @@ func (b *placer) importAdapter(dir, samples string) (*blend.Adapter, [][]float32
 	if err := a.Check(b.shapes); err != nil {
 		return nil, nil, err
 	}
-	points, err := b.placeLines(samples, pool.Embedding{Pooling: "mean"})
+	points, err := b.placeLines(samples, e)
 	return a, points, err
 }
 

@@ -54,16 +54,19 @@ func (p *Planner) Forward(tape *kernels.Tape, n, rows int) error {
 	return p.err
 }
 
-// FirstQuery writes the pass that leaves the first layer's queries, before
-// rotation, in Work.QKV [n, qkvDim]: embedding, norm and one matrix.
+// Query writes the pass that leaves a layer's queries, before rotation, in Work.QKV
+// [n, qkvDim]: embedding, the layers below, norm and one matrix.
 //
 // Source: Bang et al. 2024, arXiv:2406.07007 (Crayon), the query embedding.
-func (p *Planner) FirstQuery(tape *kernels.Tape, n int) error {
+func (p *Planner) Query(tape *kernels.Tape, n, layer int) error {
 	c := p.Weights.Config
 	p.tape, p.n, p.err = tape, n, nil
 	p.embed()
-	b := &p.Weights.Blocks[0]
-	in := p.normed(b.AttnNorm, p.Work.H)
+	for i := range layer {
+		p.block(&p.Weights.Blocks[i], i)
+	}
+	b := &p.Weights.Blocks[layer]
+	in := p.normed(b.attnNorm(), p.Work.H)
 	if b.AttnQKV != nil {
 		p.linear(b.AttnQKV, in, p.Work.QKV, c.QKVDim(), false, 1)
 	} else {
@@ -93,21 +96,29 @@ func (p *Planner) gather(m *Matrix, dst, ids kernels.Addr, scale float32) {
 // block is one layer: attention and feed-forward, each added to the residual.
 func (p *Planner) block(b *Block, layer int) {
 	c, w := p.Weights.Config, p.Work
-	attnNorm, ffnNorm := b.AttnNorm, b.FFNNorm
-	if b.AttnNorm2 != nil { // falcon: the second norm feeds attention, the first feeds the ffn
-		attnNorm, ffnNorm = b.AttnNorm2, b.AttnNorm
+	ffnNorm := b.FFNNorm
+	if b.AttnNorm2 != nil {
+		ffnNorm = b.AttnNorm
 	}
 	if !c.Parallel {
-		p.attention(b, layer, p.normed(attnNorm, w.H))
+		p.attention(b, layer, p.normed(b.attnNorm(), w.H))
 		p.feedForward(b, p.normed(ffnNorm, w.H))
 		return
 	}
-	attnIn, ffnIn := p.normed(attnNorm, w.H), p.actsOf(w.H, c.Dim)
+	attnIn, ffnIn := p.normed(b.attnNorm(), w.H), p.actsOf(w.H, c.Dim)
 	if ffnNorm != nil {
 		ffnIn = p.normed(ffnNorm, w.H2)
 	}
 	p.attention(b, layer, attnIn)
 	p.feedForward(b, ffnIn)
+}
+
+// attnNorm is the norm that feeds attention: falcon's second, where the first feeds the ffn.
+func (b *Block) attnNorm() *Norm {
+	if b.AttnNorm2 != nil {
+		return b.AttnNorm2
+	}
+	return b.AttnNorm
 }
 
 // normed normalises X into dst and returns it as an input; without a norm X

@@ -76,22 +76,20 @@ func (c *customisation) weigh() error {
 	return nil
 }
 
-// embeddings are the samples' mean first queries. Shapes: [samples][dim].
+// embeddings are the samples', by the pool's recipe. Shapes: [samples][dim].
 func (c *customisation) embeddings() ([][]float32, error) {
 	var out [][]float32
+	recipe := engine.Recipe{Layer: c.pool.Embedding.Layer, Last: c.pool.Embedding.Pooling == "last"}
 	for i, text := range c.request.Samples {
 		ids := encode(c.model, text, false, false)
 		if len(ids) == 0 {
 			return nil, fault.New(fault.BadRequest, "dispatch: sample ", i, " is empty")
 		}
-		sum, err := c.session.engine.Embed(ids)
+		q, err := c.session.engine.Embed(ids, recipe)
 		if err != nil {
 			return nil, err
 		}
-		for j := range sum {
-			sum[j] /= float32(len(ids))
-		}
-		out = append(out, sum)
+		out = append(out, q)
 	}
 	return out, nil
 }

@@ -110,8 +110,8 @@ func (p *poolStream) checkBase() error {
 		return fault.New(fault.LoRAMismatch, "dispatch: the pool is for ", fault.Quote(h.Base.Arch), " with queries of ", h.Embedding.Dim,
 			", the model is ", fault.Quote(c.Arch), " with ", c.QueryDim())
 	}
-	if h.Embedding.Layer != 0 || h.Embedding.Pooling != "mean" {
-		return fault.New(fault.UnsupportedType, "dispatch: the pool's embedding is the ", h.Embedding.Pooling, " of layer ", h.Embedding.Layer, ", want the mean of layer 0")
+	if h.Embedding.Layer >= c.NLayers {
+		return fault.New(fault.LoRAMismatch, "dispatch: the pool's embedding is of layer ", h.Embedding.Layer, " of ", c.NLayers)
 	}
 	digest := p.model.Digest()
 	if digest == "" {

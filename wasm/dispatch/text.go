@@ -49,7 +49,7 @@ func (d *Dispatcher) embed(m *protocol.Embed) (protocol.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := s.engine.Embed(signed(m.Tokens))
+	values, err := s.engine.Embed(signed(m.Tokens), engine.Recipe{})
 	if err != nil {
 		return nil, err
 	}

@@ -128,14 +128,11 @@ func checkWeights(t *testing.T, e *Engine, p *pool.Pool, session uint32, got *pr
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum, err := e.Embed(t.Context(), &protocol.Embed{Session: session, Tokens: ids})
+		q, err := e.Embed(t.Context(), &protocol.Embed{Session: session, Tokens: ids})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range sum {
-			sum[i] /= float32(len(ids))
-		}
-		samples = append(samples, sum)
+		samples = append(samples, q)
 	}
 	scores, weights, err := p.Customise(samples)
 	if err != nil {
@@ -199,6 +196,43 @@ func checkLogits(t *testing.T, e *Engine, session uint32, file []byte, bound flo
 	if slices.Equal(base, placed) {
 		t.Error("the adapter changes nothing")
 	}
+}
+
+// TestCustomizeRecipes: a pool's recipe decides how samples are embedded.
+func TestCustomizeRecipes(t *testing.T) {
+	_, p := poolFiles(t)
+	e := start(t, Options{Threads: 1}, "stories260K.gguf")
+	session := open(t, e, "")
+	seen := map[float64]string{}
+	for _, r := range []pool.Embedding{{Pooling: "mean"}, {Pooling: "last"}, {Layer: 2, Pooling: "mean"}, {Layer: 4, Pooling: "last"}} {
+		files := withRecipe(t, p, r)
+		if _, err := e.LoadPool(t.Context(), "", files); err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Customize(t.Context(), &protocol.Customize{Session: session, Samples: banking, ScoresOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[got.Scores[0]]; ok {
+			t.Errorf("layer %d, %s: the scores of %s", r.Layer, r.Pooling, other)
+		}
+		seen[got.Scores[0]] = r.Pooling
+	}
+	if _, err := e.LoadPool(t.Context(), "", withRecipe(t, p, pool.Embedding{Layer: 5, Pooling: "mean"})); fault.CodeOf(err) != fault.LoRAMismatch {
+		t.Errorf("a layer that the model has not: %v", err)
+	}
+}
+
+// withRecipe is the pool's manifest with another recipe, and its keys.
+func withRecipe(t *testing.T, p *pool.Pool, r pool.Embedding) []File {
+	t.Helper()
+	m := *p.Manifest
+	m.Embedding.Layer, m.Embedding.Pooling = r.Layer, r.Pooling
+	keys, err := os.ReadFile(filepath.Join(testdata, "pool", m.Keys.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return asFiles([][]byte{m.Append(nil), keys})
 }
 
 // TestCustomizeScores: the manifest and the keys are enough for scores, and only for them.

@@ -17,7 +17,7 @@ const (
 // samples. Reply: Customized.
 type Customize struct {
 	ID         string // the adapter's name in requests
-	Session    uint32 // an idle one; Labelled empties it
+	Session    uint32 // an idle one; Labelled empties it, and so does a pool that embeds at a layer above the first
 	Samples    []string
 	Weights    []float64 // when there are any they are used as they are, without samples
 	Weighting  string    // how scores become weights; "": as the pool says, with its Tau and TopK

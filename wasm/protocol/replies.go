@@ -86,8 +86,7 @@ type LogitsReply struct {
 	Values []float32
 }
 
-// Embedding is a text as numbers: the sum over its tokens, not yet divided by
-// their count.
+// Embedding is a text as numbers: the mean over its tokens.
 type Embedding struct {
 	Values []float32
 }

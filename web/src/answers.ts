@@ -179,9 +179,9 @@ export class Embeddings {
     const data: EmbeddingResponse["data"] = [];
     let nTokens = 0;
     for (const [index, input] of inputs.entries()) {
-      const { sum, tokens } = await this.#engine.embed(input, options.signal);
-      const length = Math.hypot(...sum) || 1;
-      data.push({ object: "embedding", index, embedding: Array.from(sum, (v) => v / length) });
+      const { values, tokens } = await this.#engine.embed(input, options.signal);
+      const length = Math.hypot(...values) || 1;
+      data.push({ object: "embedding", index, embedding: Array.from(values, (v) => v / length) });
       nTokens += tokens;
     }
     return {

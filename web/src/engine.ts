@@ -258,14 +258,14 @@ export class Engine {
     return (await this.#call({ type: "render", ...ask }, "text")).text;
   }
 
-  /** @internal The embedding of one text, summed over its tokens. */
-  async embed(text: string, signal?: AbortSignal | null): Promise<{ sum: Float32Array; tokens: number }> {
+  /** @internal The embedding of one text, the mean over its tokens. */
+  async embed(text: string, signal?: AbortSignal | null): Promise<{ values: Float32Array; tokens: number }> {
     return await this.#inQueue(signal, async () => {
       await this.#restore();
       const session = await this.#openSession();
       const { tokens } = await this.#call({ type: "tokenize", text, addSpecial: true, parseSpecial: false }, "tokens");
       const { values } = await this.#call({ type: "embed", session, tokens }, "embedding");
-      return { sum: values, tokens: tokens.length };
+      return { values, tokens: tokens.length };
     });
   }
 
