@@ -57,7 +57,7 @@ func isolate(h http.Handler) http.Handler {
 func TestProtocolGolden(t *testing.T) {
 	tb := openTab(t, boundarySite(t, false).URL)
 	var wrong []string
-	tb.eval("golden()", &wrong)
+	tb.eval("golden().then((wrong) => [...wrong, ...lengths()])", &wrong)
 	for _, w := range wrong {
 		t.Error(w)
 	}

@@ -76,7 +76,10 @@ class Reader {
 
 const bool: Codec<boolean> = {
   minBytes: 1,
-  write: (w, v) => w.view.setUint8(w.grow(1), v ? 1 : 0),
+  write: (w, v) => {
+    const at = w.grow(1); // first: growing makes another view
+    w.view.setUint8(at, v ? 1 : 0);
+  },
   read: (r) => {
     const v = r.view.getUint8(r.take(1));
     if (v > 1) throw new ProtocolError(`protocol: offset ${r.offset - 1}: bool is ${v}`);

@@ -38,6 +38,20 @@ async function golden(): Promise<string[]> {
   return wrong;
 }
 
+/** Writes messages of every length, so that each of the buffer's sizes ends in each field; returns the lengths that fail. */
+function lengths(): string[] {
+  const wrong: string[] = [];
+  for (let n = 0; n < 1100; n++) {
+    const message: Message = { type: "tokenize", text: "x".repeat(n), addSpecial: true, parseSpecial: true };
+    try {
+      if (JSON.stringify(decode(encode(message))) !== JSON.stringify(message)) wrong.push(`${n}: another message`);
+    } catch (thrown) {
+      wrong.push(`${n}: ${String(thrown)}`);
+    }
+  }
+  return wrong;
+}
+
 function refuses(bytes: Uint8Array): boolean {
   try {
     decode(bytes);
@@ -84,4 +98,4 @@ async function load(path: string): Promise<unknown> {
   return ask({ type: "load", load: { kind: "model", id: "", sources: [{ kind: "blob", name: path, blob }] } });
 }
 
-Object.assign(window, { golden, ask, start, load, plain, events });
+Object.assign(window, { golden, lengths, ask, start, load, plain, events });
