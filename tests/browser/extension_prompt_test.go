@@ -34,7 +34,7 @@ func TestExtensionPromptIsData(t *testing.T) {
 			tb.eval(fmt.Sprintf(`(async () => {
 				const Clean = await withoutControls(engine2, %s);
 				const [a, b] = [await engine2.tokenize(Clean, { parseSpecial: true }), await engine2.tokenize(Clean)];
-				return { Clean, Same: String(a) === String(b), Messages: conversation({ task: "summarise", ask: "", text: Clean }, "text-6b1f") };
+				return { Clean, Same: String(a) === String(b), Messages: conversation([{ question: { task: "summarise", ask: "", text: Clean }, answer: "" }], "text-6b1f") };
 			})()`, text), &got)
 			if !got.Same {
 				t.Errorf("control tokens are left in %q", got.Clean)
@@ -60,7 +60,7 @@ func TestExtensionPromptIsData(t *testing.T) {
 	})
 	t.Run("a long text is cut, visibly", func(t *testing.T) {
 		var got string
-		tb.eval(`conversation({ task: "summarise", ask: "", text: "x".repeat(maxText + 1) }, "m")[1].content`, &got)
+		tb.eval(`conversation([{ question: { task: "summarise", ask: "", text: "x".repeat(maxText + 1) }, answer: "" }], "m")[1].content`, &got)
 		if !strings.Contains(got, "[the rest was left out]") || strings.Count(got, "x") > 20_010 {
 			t.Errorf("%d characters", len(got))
 		}

@@ -39,6 +39,8 @@ export interface Job {
   /** Milliseconds since 1970. */
   readonly created: number;
   readonly question?: Question;
+  /** The panel's question that this one goes on from. */
+  readonly after?: string;
   /** The conversation, for a page's request. */
   readonly messages?: ChatMessage[];
   readonly sampling: Sampling;
@@ -103,6 +105,8 @@ export interface Status {
   model: string;
   loading?: Progress;
   engine?: { flavour: string; threads: number; singleThreadReason?: string };
+  /** Whether the model holds conversations: one without a chat template only continues a text. */
+  chat: boolean;
   error?: { code: string; message: string };
   /** Origins of pages that wait to be allowed. */
   approvals: string[];
@@ -112,7 +116,7 @@ export interface Status {
 /** Panel to host. */
 export type FromPanel =
   | { type: "hello"; window: number; have: Record<string, Position> }
-  | { type: "start"; id: string; window: number; question: Question }
+  | { type: "start"; id: string; window: number; question: Question; after?: string }
   | { type: "stop"; id: string }
   /** The answer to a job in state "confirm": send this question to the server? */
   | { type: "confirm"; id: string; yes: boolean }

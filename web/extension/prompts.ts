@@ -18,16 +18,41 @@ const asks: Record<Exclude<Task, "ask">, string> = {
   rewrite: "Rewrite the text so that it is clear and well written. Keep its meaning. Answer with the new text only.",
 };
 
-/** The conversation for a question. `mark` is random and new for every question. */
-export function conversation({ task, ask, text }: Question, mark: string): ChatMessage[] {
+/** A question and what was answered. */
+export interface Exchange {
+  question: Question;
+  answer: string;
+}
+
+/** The conversation that ends with the last question. `mark` is random and new for every conversation. */
+export function conversation(turns: readonly Exchange[], mark: string): ChatMessage[] {
+  const kept = latest(turns);
+  const messages: ChatMessage[] = kept.flatMap(({ question, answer }) => [
+    { role: "user", content: written(question, mark) },
+    { role: "assistant", content: answer },
+  ]);
+  const marked = kept.some(({ question }) => question.text !== "");
+  return [...(marked ? [{ role: "system" as const, content: system(mark) }] : []), ...messages.slice(0, -1)];
+}
+
+function written({ task, ask, text }: Question, mark: string): string {
   const what = task === "ask" ? ask : asks[task];
-  if (text === "") return [{ role: "user", content: what }];
+  if (text === "") return what;
   const cut = text.length > maxText ? text.slice(0, maxText) + "\n[the rest was left out]" : text;
-  const content = `${what}\n\n<${mark}>\n${cut}\n</${mark}>`;
-  return [
-    { role: "system", content: system(mark) },
-    { role: "user", content },
-  ];
+  return `${what}\n\n<${mark}>\n${cut}\n</${mark}>`;
+}
+
+/** The last question with as many turns before it as stay under maxText together. */
+function latest(turns: readonly Exchange[]): readonly Exchange[] {
+  let from = turns.length - 1;
+  let room = maxText;
+  while (from > 0) {
+    const { question, answer } = turns[from - 1]!;
+    room -= question.ask.length + question.text.length + answer.length;
+    if (room < 0) break;
+    from--;
+  }
+  return turns.slice(from);
 }
 
 /** What a model that only continues text is given: the text itself, for it follows no instructions. */

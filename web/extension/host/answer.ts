@@ -3,7 +3,7 @@
 import type { ChatMessage, Engine } from "../../src/index.js";
 import { type Device, Hybrid, type HybridEvent, type Signals, type Turn } from "../../src/offload.js";
 import type { Job, Settings } from "../messages.js";
-import { continuation, conversation, withoutControls } from "../prompts.js";
+import { continuation, conversation, type Exchange, withoutControls } from "../prompts.js";
 import * as database from "./database.js";
 import type { Model } from "./model.js";
 
@@ -23,16 +23,17 @@ interface Router {
 /** As long as the host lives: each server's failures and speeds are remembered. */
 const routers = new Map<string, Router>();
 
-/** Streams the answer to a job. Rejects with the signal's reason, or the engine's error. */
+/** Streams the answer to the last job of a conversation. Rejects with the signal's reason, or the engine's error. */
 export async function* answer(
   model: Model,
-  job: Job,
+  jobs: readonly Job[],
   settings: Settings,
   signal: AbortSignal,
   confirm: Confirm,
 ): AsyncGenerator<HybridEvent, void, undefined> {
   const engine = await model.engine();
-  const messages = await messagesOf(engine, job);
+  const job = jobs.at(-1)!;
+  const messages = await messagesOf(engine, jobs, job);
   const style = job.from === "panel" && settings.style ? await database.get("style") : undefined;
   const lora = style?.model === settings.model ? [{ id: style.id, scale: 1 }] : [];
   delete job.style;
@@ -46,15 +47,19 @@ export async function* answer(
 }
 
 /** The whole conversation with page text as data. */
-async function messagesOf(engine: Engine, job: Job): Promise<ChatMessage[]> {
+async function messagesOf(engine: Engine, jobs: readonly Job[], job: Job): Promise<ChatMessage[]> {
   const clean = (text: string) => withoutControls(engine, text);
   if (!job.question) {
     const all = (job.messages ?? []).map(async ({ role, content }) => ({ role, content: await clean(content) }));
     return await Promise.all(all);
   }
-  const question = { ...job.question, ask: await clean(job.question.ask), text: await clean(job.question.text) };
-  const mark = `text-${job.id.replaceAll("-", "").slice(0, 16)}`;
-  return engine.model?.chatTemplate ? conversation(question, mark) : continuation(question);
+  const turns: Exchange[] = [];
+  for (const { question, text } of jobs) {
+    const { task, ask, text: selected } = question!;
+    turns.push({ question: { task, ask: await clean(ask), text: await clean(selected) }, answer: await clean(text) });
+  }
+  const mark = `text-${jobs[0]!.id.replaceAll("-", "").slice(0, 16)}`;
+  return engine.model?.chatTemplate ? conversation(turns, mark) : continuation(turns.at(-1)!.question);
 }
 
 function router(device: Device, { server, max_tokens }: Settings, confirm: Confirm): Hybrid {

@@ -71,7 +71,7 @@ export class Host {
   async *#answer(job: Job, signal: AbortSignal, confirm: Parameters<typeof answer>[4]) {
     const gone = AbortSignal.any([signal, this.#model.signal]);
     const settings = await this.#settings();
-    yield* answer(this.#model, job, settings, gone, confirm);
+    yield* answer(this.#model, [...this.#queue.earlier(job), job], settings, gone, confirm);
   }
 
   /** The settings, with whatever was sent before this was asked. */
@@ -80,10 +80,13 @@ export class Host {
     return (await database.get("settings")) ?? database.defaults;
   }
 
-  async #jobOf(id: string, window: number, question: Question): Promise<Job> {
+  async #jobOf(id: string, window: number, question: Question, after = ""): Promise<Job> {
     const { max_tokens, temperature } = await this.#settings();
     const sampling = { max_tokens, temperature, seed: seed() };
-    return { ...newJob(id, "panel", window), question, sampling };
+    // One that is there already, so that no chain of questions closes.
+    const known = this.#queue.jobs.get(after);
+    const goesOn = known?.from === "panel" && known.window === window && after !== id;
+    return { ...newJob(id, "panel", window), question, sampling, ...(goesOn && { after }) };
   }
 
   #panel(port: ExtPort): void {
@@ -105,7 +108,7 @@ export class Host {
       case "hello":
         return await this.#greet(panel, m.window, m.have);
       case "start":
-        return void this.#queue.add(await this.#jobOf(m.id, m.window, m.question));
+        return void this.#queue.add(await this.#jobOf(m.id, m.window, m.question, m.after));
       case "stop":
         return this.#queue.stop(m.id);
       case "confirm":

@@ -14,7 +14,7 @@ export const bundledPool = "pool/pool.json";
 export class Model {
   /** Called whenever `status` changed. */
   onChange: () => void = () => undefined;
-  status: Pick<Status, "model" | "loading" | "engine" | "error"> = { model: "" };
+  status: Pick<Status, "model" | "loading" | "engine" | "error" | "chat"> = { model: "", chat: false };
   #engine: Promise<Engine> | undefined;
   #ref: string | undefined;
   #stop = new AbortController();
@@ -42,24 +42,25 @@ export class Model {
     void this.#engine?.then((e) => e.close()).catch(() => undefined);
     this.#engine = undefined;
     this.#ref = undefined;
-    this.#set({ model: "" });
+    this.#set({ model: "", chat: false });
   }
 
   async #load(model: string, signal: AbortSignal): Promise<Engine> {
-    this.#set({ model: "", loading: { phase: "load", file: model, loaded: 0, total: 0, ratio: 0 } });
-    const onProgress = (loading: Progress) => !signal.aborted && this.#set({ model: "", loading });
+    this.#set({ model: "", chat: false, loading: { phase: "load", file: model, loaded: 0, total: 0, ratio: 0 } });
+    const onProgress = (loading: Progress) => !signal.aborted && this.#set({ model: "", chat: false, loading });
     const ref: ModelRef = model === "" ? await bundledModel() : model;
     const engine = await Engine.create({ model: ref, onProgress, signal });
     engine.onRestart = (why) =>
       this.#set({ ...this.status, error: { code: "ERR_CRASH", message: `The engine was started again: ${why}` } });
-    this.#set({ model: engine.model?.name || model, engine: { ...engine.state } });
+    const chat = Boolean(engine.model?.chatTemplate);
+    this.#set({ model: engine.model?.name || model, chat, engine: { ...engine.state } });
     return engine;
   }
 
   #fail(err: unknown): void {
     this.#engine = undefined;
     this.#ref = undefined;
-    if (!(err instanceof ClosedError)) this.#set({ model: "", error: wireOf(err) });
+    if (!(err instanceof ClosedError)) this.#set({ model: "", chat: false, error: wireOf(err) });
   }
 
   #set(status: Model["status"]): void {

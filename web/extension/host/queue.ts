@@ -59,6 +59,12 @@ export class Queue {
     return at < 0 ? 0 : at + (this.#running ? 1 : 0);
   }
 
+  /** The answered questions that a job goes on from, the oldest first. */
+  earlier(job: Job): Job[] {
+    const before = this.jobs.get(job.after ?? "");
+    return before?.state === "done" ? [...this.earlier(before), before] : [];
+  }
+
   /** Ends a job where it is. */
   stop(id: string): void {
     if (this.#running?.job.id === id) return this.#running.stop.abort(new DOMException("stopped", "AbortError"));

@@ -17,6 +17,9 @@ const cards = new Map<string, Card>();
 let client: Client;
 let settings: SettingsPart;
 let window = 0;
+/** Whether the model holds conversations, and the answer that the user does not want to go on from. */
+let chat = false;
+let left: string | undefined;
 
 function say(text: string, isError = false): void {
   const status = byId("status", HTMLParagraphElement);
@@ -58,6 +61,7 @@ function showJob(job: Job, ahead: number): void {
     byId("empty", HTMLDivElement).hidden = true;
   }
   card.show(job, ahead);
+  showFollows();
   log.scrollTop = log.scrollHeight;
   byId("stop", HTMLButtonElement).disabled = open() === undefined;
 }
@@ -69,6 +73,23 @@ function dropCards(kept: Set<string>): void {
     cards.delete(id);
   }
   byId("empty", HTMLDivElement).hidden = cards.size > 0;
+  showFollows();
+}
+
+/** The answer that the next question goes on from: the last one, unless the user begins anew or asks about a selection. */
+function follows(): string | undefined {
+  const last = [...cards.values()].at(-1)?.job;
+  return chat && quote.hidden && last?.state === "done" && last.id !== left ? last.id : undefined;
+}
+
+function showFollows(): void {
+  byId("follows", HTMLParagraphElement).hidden = follows() === undefined;
+}
+
+function beginAnew(): void {
+  left = follows();
+  showFollows();
+  ask.focus();
 }
 
 /** The oldest question that is not over. */
@@ -84,6 +105,7 @@ function stop(): void {
 function offer(text: string): void {
   quote.hidden = text === "";
   quoteText.textContent = text;
+  showFollows();
   if (text !== "") ask.focus();
 }
 
@@ -99,7 +121,8 @@ function submit(): void {
   const text = ask.value.trim();
   if (text === "") return;
   const question = { task: "ask" as const, ask: text, text: quoteText.textContent ?? "" };
-  client.send({ type: "start", id: crypto.randomUUID(), window, question });
+  const after = follows();
+  client.send({ type: "start", id: crypto.randomUUID(), window, question, ...(after && { after }) });
   ask.value = "";
   if (question.text !== "") dropOffer();
 }
@@ -108,6 +131,8 @@ const phases = { download: "Downloading", verify: "Checking", load: "Loading", w
 
 function showStatus(status: Status): void {
   const { engine, error, loading } = status;
+  chat = status.chat;
+  showFollows();
   byId("loading", HTMLDivElement).hidden = !loading;
   if (loading) showProgress(loading);
   const facts = engine
@@ -164,6 +189,7 @@ function listen(): void {
   document.onkeydown = (event) => event.key === "Escape" && stop();
   byId("stop", HTMLButtonElement).onclick = stop;
   byId("drop", HTMLButtonElement).onclick = dropOffer;
+  byId("anew", HTMLButtonElement).onclick = beginAnew;
 }
 
 async function start(): Promise<void> {

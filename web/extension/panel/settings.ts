@@ -7,7 +7,7 @@ import * as database from "../host/database.js";
 import type { FromPanel, Settings, Style } from "../messages.js";
 
 /** What the user reads before agreeing; its name is kept with the consent. */
-const notice = "extension-1";
+const notice = "extension-2";
 
 export class SettingsPart {
   readonly #send: (m: FromPanel) => void;
@@ -133,7 +133,7 @@ export class SettingsPart {
     const host = serverHost(url);
     const what =
       extent === "conversation"
-        ? "your question, its selected text and instructions"
+        ? "your question with its selected text and instructions, and the questions and answers it goes on from,"
         : "your question with its selected text";
     const text = agreed ? `You agreed to send ${what} to ${host}.` : `If you agree, ${what} may be sent to ${host}.`;
     const button = make("button", agreed ? "Take it back" : `Agree for ${host}`, { type: "button" });
