@@ -20,13 +20,13 @@ type Gradients struct {
 
 // Loss returns the mean cross entropy of e in nats per predicted token. lora may be nil.
 func (m *Model) Loss(e Example, lora *LoRA) float64 {
-	p := m.forward(e.Tokens[:len(e.Tokens)-1], lora)
+	p := m.forward(e, lora)
 	return p.crossEntropy(e) / float64(e.targets())
 }
 
 // LossGrad returns Loss and adds weight times its gradient to g.
 func (m *Model) LossGrad(e Example, lora *LoRA, weight float64, g Gradients) float64 {
-	p := m.forward(e.Tokens[:len(e.Tokens)-1], lora)
+	p := m.forward(e, lora)
 	loss := p.crossEntropy(e)
 	n := float64(e.targets())
 	scaleAll(p.logits, weight/n) // now d loss / d logits
@@ -35,17 +35,13 @@ func (m *Model) LossGrad(e Example, lora *LoRA, weight float64, g Gradients) flo
 }
 
 // crossEntropy returns the summed loss and turns the logits into its gradient,
-// softmax minus one-hot, zero where nothing is predicted.
+// softmax minus one-hot.
 func (p *pass) crossEntropy(e Example) float64 {
 	loss := 0.0
-	for t := range p.n {
+	for t := range p.n - p.first {
 		row := p.logits[t*p.m.VocabSize:][:p.m.VocabSize]
-		if t+1 < e.From {
-			clear(row)
-			continue
-		}
 		softmax(row)
-		want := e.Tokens[t+1]
+		want := e.Tokens[e.From+t]
 		loss -= math.Log(max(row[want], 1e-300))
 		row[want]--
 	}
@@ -56,9 +52,10 @@ func (p *pass) crossEntropy(e Example) float64 {
 func (p *pass) backward(g Gradients) {
 	m := p.m
 	dx := make([]float64, p.n*m.Dim)
-	addNN(dx, p.logits, m.Output, p.n, m.Dim, m.VocabSize)
+	last := p.first * m.Dim // nothing before is predicted
+	addNN(dx[last:], p.logits, m.Output, p.n-p.first, m.Dim, m.VocabSize)
 	if g.Model != nil {
-		addTN(g.Model.Output, p.logits, p.normed, p.n, m.Dim, m.VocabSize)
+		addTN(g.Model.Output, p.logits, p.normed[last:], p.n-p.first, m.Dim, m.VocabSize)
 	}
 	dx = rmsnormBackward(dx, p.x, m.Norm, normGrad(g, func(m *Model) []float64 { return m.Norm }), m.Dim, m.Eps)
 	for l := len(p.layers) - 1; l >= 0; l-- {

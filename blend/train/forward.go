@@ -7,12 +7,14 @@ import "math"
 type pass struct {
 	m      *Model
 	lora   *LoRA // may be nil
+	delta  Delta // may be nil
 	n      int
+	first  int // first position whose logits are wanted
 	tokens []int
 	layers []layerPass
 	x      []float64 // [n, dim]; the residual stream after the last layer
 	normed []float64 // [n, dim]; after output_norm
-	logits []float64 // [n, vocab]
+	logits []float64 // [n-first, vocab]
 }
 
 // A layerPass holds the activations of one block.
@@ -29,13 +31,30 @@ type layerPass struct {
 
 // Logits runs the model over tokens and returns [len(tokens), vocab]. lora may be nil.
 func (m *Model) Logits(tokens []int, lora *LoRA) []float64 {
-	return m.forward(tokens, lora).logits
+	return m.run(&pass{m: m, lora: lora, tokens: tokens}).logits
 }
 
-// forward is the whole model in one straight line.
-func (m *Model) forward(tokens []int, lora *LoRA) *pass {
-	n := len(tokens)
-	p := &pass{m: m, lora: lora, n: n, tokens: tokens, layers: make([]layerPass, m.Config.Layers)}
+// A Delta adds to the output y of a linear map what an adapter chosen for this one
+// token makes of its input x.
+//
+// Shapes: x [in], y [out].
+type Delta func(layer, linear int, x, y []float64)
+
+// LogitsRouted runs the model with an adapter chosen anew for every token and map, and
+// returns [len(tokens), vocab].
+func (m *Model) LogitsRouted(tokens []int, delta Delta) []float64 {
+	return m.run(&pass{m: m, delta: delta, tokens: tokens}).logits
+}
+
+// forward runs e without its last token and keeps the logits of what is predicted.
+func (m *Model) forward(e Example, lora *LoRA) *pass {
+	return m.run(&pass{m: m, lora: lora, tokens: e.Tokens[:len(e.Tokens)-1], first: e.From - 1})
+}
+
+// run is the whole model in one straight line.
+func (m *Model) run(p *pass) *pass {
+	tokens, n := p.tokens, len(p.tokens)
+	p.n, p.layers = n, make([]layerPass, m.Config.Layers)
 	x := make([]float64, n*m.Dim)
 	for t, id := range tokens {
 		copy(x[t*m.Dim:], m.Embed[id*m.Dim:(id+1)*m.Dim])
@@ -45,8 +64,8 @@ func (m *Model) forward(tokens []int, lora *LoRA) *pass {
 	}
 	p.x = x
 	p.normed = rmsnorm(x, m.Norm, m.Dim, m.Eps)
-	p.logits = make([]float64, n*m.VocabSize)
-	addNT(p.logits, p.normed, m.Output, n, m.Dim, m.VocabSize)
+	p.logits = make([]float64, (n-p.first)*m.VocabSize)
+	addNT(p.logits, p.normed[p.first*m.Dim:], m.Output, n-p.first, m.Dim, m.VocabSize)
 	return p
 }
 
@@ -84,6 +103,11 @@ func (p *pass) linear(l, which int, x []float64) []float64 {
 		scaleAll(u, p.lora.Scaling)
 		addNT(y, u, s.B, p.n, r, s.Out)
 		p.layers[l].u[which] = u // scaled
+	}
+	if p.delta != nil {
+		for t := range p.n {
+			p.delta(l, which, x[t*shape[1]:(t+1)*shape[1]], y[t*shape[0]:(t+1)*shape[0]])
+		}
 	}
 	return y
 }
