@@ -121,6 +121,11 @@ bench-peers: build chromium ## measure beside wllama and onnxruntime-web; needs 
 	cd bench/peers && npm ci --ignore-scripts --no-audit --no-fund
 	$(GO) run ./bench/peers
 
+# Seeds whose outcomes are in docs/crayon-table.jsonl are not measured again.
+.PHONY: table
+table: ## rewrite docs/crayon-table.md; FRESH=1 measures every seed anew (about half an hour of one core)
+	$(GO) run ./cmd/pastel table $(if $(FRESH),--fresh)
+
 .PHONY: check
 check: build ## what a change must pass beside the tests
 	@test -z "$$(gofmt -l $$(git ls-files "*.go") | tee /dev/stderr)" || (echo "gofmt: the files above are not formatted" && exit 1)
@@ -129,7 +134,7 @@ check: build ## what a change must pass beside the tests
 	GOOS=js GOARCH=wasm $(GO) vet ./worker/...
 	$(GO) run $(GOLANGCI_LINT) run
 	$(GO) mod tidy -diff
-	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx tsc -p extension && npx prettier --check src page test extension; \
+	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx tsc -p extension && npx prettier --check src page test eval extension; \
 	else echo "check: npm is not installed, so the TypeScript was not type-checked"; exit 1; fi
 
 .PHONY: chromium

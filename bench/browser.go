@@ -28,7 +28,10 @@ const browserTimeout = 15 * time.Minute
 // NewBrowser starts Chromium. It ends with Close, with ctx, or after browserTimeout.
 //
 // Errors: no Chromium in PATH.
-func NewBrowser(ctx context.Context) (*Browser, error) {
+func NewBrowser(ctx context.Context) (*Browser, error) { return NewBrowserFor(ctx, browserTimeout) }
+
+// NewBrowserFor is NewBrowser with a limit of one's own.
+func NewBrowserFor(ctx context.Context, limit time.Duration) (*Browser, error) {
 	path, err := findChromium()
 	if err != nil {
 		return nil, err
@@ -40,7 +43,7 @@ func NewBrowser(ctx context.Context) (*Browser, error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(b.profile),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
-	limited, stop := context.WithTimeout(ctx, browserTimeout)
+	limited, stop := context.WithTimeout(ctx, limit)
 	alloc, closeBrowser := chromedp.NewExecAllocator(limited, opts...)
 	tab, closeTab := chromedp.NewContext(alloc)
 	b.ctx, b.stop = tab, func() { closeTab(); closeBrowser(); stop() }

@@ -159,23 +159,23 @@ func TestResume(t *testing.T) {
 	m, ctx := storyModel(t), context.Background()
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	tasks := []Task{story[0], story[1], story[3]}
-	first := Run{Device: &failing{m, 4}, Method: LogLikelihood, Results: path}
+	first := Run{Device: On(&failing{m, 4}), Method: LogLikelihood, Results: path}
 	if records, err := first.Do(ctx, tasks); !errors.Is(err, errSpent) || len(records) != 2 {
 		t.Fatalf("%d records, %v", len(records), err)
 	}
 	appendTo(t, path, `{"id":"4","set":"te`)
 	calls := &failing{m, 1}
 	var seen []int
-	second := Run{Device: calls, Method: LogLikelihood, Results: path, Progress: func(done, _, _ int) { seen = append(seen, done) }}
+	second := Run{Device: On(calls), Method: LogLikelihood, Results: path, Progress: func(done, _, _ int) { seen = append(seen, done) }}
 	records, err := second.Do(ctx, tasks)
 	if err != nil || len(records) != 3 || calls.left != 0 || !slices.Equal(seen, []int{1, 2, 3}) {
 		t.Fatalf("%d records, %v, %d calls left, progress %v", len(records), err, calls.left, seen)
 	}
 	// Nothing is left to do; another method does all choices anew.
-	if _, err := (&Run{Device: &failing{m, 0}, Method: LogLikelihood, Results: path}).Do(ctx, tasks); err != nil {
+	if _, err := (&Run{Device: On(&failing{m, 0}), Method: LogLikelihood, Results: path}).Do(ctx, tasks); err != nil {
 		t.Error(err)
 	}
-	if _, err := (&Run{Device: &failing{m, 0}, Method: Normalised, Results: path}).Do(ctx, tasks); !errors.Is(err, errSpent) {
+	if _, err := (&Run{Device: On(&failing{m, 0}), Method: Normalised, Results: path}).Do(ctx, tasks); !errors.Is(err, errSpent) {
 		t.Errorf("records of another method were taken: %v", err)
 	}
 }
@@ -207,8 +207,35 @@ func TestHybrid(t *testing.T) {
 			t.Errorf("%v: no line %s in\n%s", err, line, got)
 		}
 	}
+	checkSplits(t, records)
 	rows := Rows(append(records, Record{ID: "t", Set: "text", Kind: Perplexity, Device: Answer{NLL: math.Log(4), Tokens: 2}}))
 	if len(rows) != 3 || rows[0].N != 4 || rows[0].Right != 2 || rows[0].Seconds != 4 || math.Abs(rows[1].Perplexity-2) > 1e-12 || rows[2].Set != "all" {
 		t.Errorf("rows = %+v", rows)
+	}
+}
+
+// checkSplits: of four questions with confidences 1, 0.9, 0.8 and 0.7, the device has
+// the first two right and the server all.
+func checkSplits(t *testing.T, records []Record) {
+	t.Helper()
+	for _, tt := range []struct {
+		name         string
+		split        func() (Split, error)
+		right        int
+		usage, secs  float64
+		lowest, most float64 // the threshold lies between
+	}{
+		{"nothing is below 0", func() (Split, error) { return SplitAt(records, 0) }, 2, 0, 4, 0, 0},
+		{"one is below 0.75", func() (Split, error) { return SplitAt(records, 0.75) }, 3, 0.25, 4, 0.75, 0.75},
+		{"half", func() (Split, error) { return SplitBudget(records, 0.5) }, 4, 0.5, 4, 0.7, 0.9},
+		{"all", func() (Split, error) { return SplitBudget(records, 1) }, 4, 1, 4, 1, math.MaxFloat64},
+	} {
+		s, err := tt.split()
+		if err != nil || s.Right != tt.right || s.Usage != tt.usage || s.Seconds != tt.secs || s.Threshold < tt.lowest || s.Threshold > tt.most || s.N != 4 {
+			t.Errorf("%s: %+v, %v", tt.name, s, err)
+		}
+	}
+	if _, err := SplitAt([]Record{{ID: "x", Kind: Choice}}, 0.5); err == nil {
+		t.Error("a split without a server's answer")
 	}
 }

@@ -19,3 +19,27 @@ func Wilson(right, n int) (low, high float64) {
 	half := z95 / (1 + z95*z95/m) * math.Sqrt(p*(1-p)/m+z95*z95/(4*m*m))
 	return max(0, centre-half), min(1, centre+half)
 }
+
+// t975 is the 97.5% quantile of Student's distribution by degrees of freedom.
+var t975 = []float64{math.Inf(1), 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262}
+
+// Student returns the mean of independent repeats and the half width of its 95%
+// interval, infinite for a single one.
+func Student(x []float64) (mean, half float64) {
+	n := float64(len(x))
+	for _, v := range x {
+		mean += v / n
+	}
+	if len(x) < 2 {
+		return mean, math.Inf(1)
+	}
+	variance := 0.0
+	for _, v := range x {
+		variance += (v - mean) * (v - mean) / (n - 1)
+	}
+	t := z95
+	if len(x)-1 < len(t975) {
+		t = t975[len(x)-1]
+	}
+	return mean, t * math.Sqrt(variance/n)
+}

@@ -101,7 +101,7 @@ func Hybrid(records []Record) (string, error) {
 			return "", fmt.Errorf("eval: task %s was not put to the server", r.ID)
 		}
 		queries = append(queries, offload.Labelled{
-			Point:  offload.Point{Score: r.Device.Confidence, Tie: offload.TieBreak(r.ID)},
+			Point:  r.point(),
 			Device: oneIf(r.Device.Right), Server: oneIf(r.Server.Right),
 		})
 	}
@@ -119,6 +119,84 @@ func Hybrid(records []Record) (string, error) {
 		fmt.Fprintf(&b, "| %.0f%% | %.1f%% | %.1f%% | %.1f%% |\n", 100*u, 100*offload.At(curve, u), 100*offload.RandomAt(curve, u), 100*offload.At(oracle, u))
 	}
 	return b.String(), nil
+}
+
+// A Split is what device and server reach together when the questions that the device is
+// least sure of go to the server.
+type Split struct {
+	Threshold float64 `json:"threshold"` // the confidence below which a question goes
+	N         int     `json:"n"`
+	Right     int     `json:"right"`
+	Accuracy  float64 `json:"accuracy"`
+	Low       float64 `json:"low"` // 95% interval
+	High      float64 `json:"high"`
+	Usage     float64 `json:"usage"`   // share of questions that went
+	Seconds   float64 `json:"seconds"` // the device's on all, the server's on those
+}
+
+// SplitAt sends what is below a confidence.
+//
+// Errors: records without a server's answer.
+func SplitAt(records []Record, confidence float64) (Split, error) {
+	return splitBy(records, offload.Threshold{On: true, Score: confidence})
+}
+
+// SplitBudget sends the share rho of the questions. The threshold is chosen on the same
+// questions' confidences; nobody looks at an answer for it.
+//
+// Errors: as SplitAt, and a share outside 0..1.
+func SplitBudget(records []Record, rho float64) (Split, error) {
+	var points []offload.Point
+	for i := range records {
+		if records[i].Kind != Perplexity {
+			points = append(points, records[i].point())
+		}
+	}
+	t, err := offload.BudgetThreshold(points, rho)
+	if err != nil {
+		return Split{}, err
+	}
+	return splitBy(records, t)
+}
+
+// point orders a record's question among the others.
+func (r *Record) point() offload.Point {
+	return offload.Point{Score: r.Device.Confidence, Tie: offload.TieBreak(r.ID)}
+}
+
+func splitBy(records []Record, t offload.Threshold) (s Split, err error) {
+	s.Threshold = t.Score
+	sent := 0
+	for i := range records {
+		r := &records[i]
+		if r.Kind == Perplexity {
+			continue
+		}
+		if r.Server == nil {
+			return s, fmt.Errorf("eval: task %s was not put to the server", r.ID)
+		}
+		answer := r.Device
+		s.Seconds += r.Seconds
+		if t.Below(r.point()) {
+			answer, sent = *r.Server, sent+1
+			s.Seconds += r.ServerSeconds
+		}
+		s.N++
+		if answer.Right {
+			s.Right++
+		}
+	}
+	if s.N > 0 {
+		s.Accuracy, s.Usage = float64(s.Right)/float64(s.N), float64(sent)/float64(s.N)
+	}
+	s.Low, s.High = Wilson(s.Right, s.N)
+	return s, nil
+}
+
+// Table prints a split in Markdown.
+func (s Split) Table() string {
+	return fmt.Sprintf("| threshold | n | accuracy (95%%) | sent to the server | seconds |\n|---|---|---|---|---|\n| %.3f | %d | %.1f%% (%.1f-%.1f) | %.1f%% | %.1f |\n",
+		s.Threshold, s.N, 100*s.Accuracy, 100*s.Low, 100*s.High, 100*s.Usage, s.Seconds)
 }
 
 func oneIf(b bool) float64 {

@@ -21,13 +21,29 @@ type Record struct {
 	Device  Answer  `json:"device"`
 	Server  *Answer `json:"server,omitempty"` // the larger model's, in hybrid mode
 	Seconds float64 `json:"seconds"`
+
+	ServerSeconds float64 `json:"server_seconds,omitempty"`
+}
+
+// A Grader puts a task to a model, wherever the model runs.
+type Grader interface {
+	Grade(ctx context.Context, t *Task, method Method) (Answer, error)
+}
+
+// On grades with a model of this process.
+func On(m Model) Grader { return onModel{m} }
+
+type onModel struct{ Model }
+
+func (g onModel) Grade(ctx context.Context, t *Task, method Method) (Answer, error) {
+	return Grade(ctx, g.Model, t, method)
 }
 
 // A Run grades tasks and keeps what it has graded, so that a run that was stopped
 // goes on where it stopped.
 type Run struct {
-	Device Model
-	Server Model // nil: device only
+	Device Grader
+	Server Grader // nil: device only
 	Method Method
 	// Results is the file records are appended to, "" for none. Its records of an
 	// earlier run are kept when they fit, and their tasks are not graded again.
@@ -80,17 +96,18 @@ func (r *Run) grade(ctx context.Context, t *Task) (record Record, err error) {
 	if record.Kind == Choice {
 		record.Method = r.Method
 	}
-	begun := time.Now()
-	if record.Device, err = Grade(ctx, r.Device, t, r.Method); err != nil {
+	if record.Device, record.Seconds, err = timed(ctx, r.Device, t, r.Method); err != nil || r.Server == nil {
 		return record, err
 	}
-	record.Seconds = time.Since(begun).Seconds()
-	if r.Server == nil {
-		return record, nil
-	}
-	answer, err := Grade(ctx, r.Server, t, r.Method)
-	record.Server = &answer
+	answer, seconds, err := timed(ctx, r.Server, t, r.Method)
+	record.Server, record.ServerSeconds = &answer, seconds
 	return record, err
+}
+
+func timed(ctx context.Context, g Grader, t *Task, method Method) (Answer, float64, error) {
+	begun := time.Now()
+	answer, err := g.Grade(ctx, t, method)
+	return answer, time.Since(begun).Seconds(), err
 }
 
 // resume reads the records of an earlier run and opens the file behind the last whole

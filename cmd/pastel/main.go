@@ -37,6 +37,7 @@ var commands = []command{
 	{"quantize", "IN.gguf OUT.gguf --type T", "convert a file of floats", quantizeCommand},
 	{"bench", "MODEL.gguf", "measure loading, prefill, decode and memory", benchCommand},
 	{"eval", "TASKS.jsonl --model M", "measure how often a model is right", evalCommand},
+	{"table", "", "measure Crayon beside its rivals and rewrite docs/crayon-table.md", tableCommand},
 	{"pool", "VERB ...", "train, build, inspect or blend adapter pools", poolCommand},
 	{"serve", "--model BIG.gguf", "serve a larger model, adapter pools and blends over HTTP", serveCommand},
 	{"offload", "calibrate FILE.jsonl", "choose routing thresholds for a server budget or an accuracy", offloadCommand},

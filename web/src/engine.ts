@@ -33,6 +33,8 @@ export interface CreateOptions extends HubOptions {
   shared?: boolean;
   onProgress?: OnProgress;
   signal?: AbortSignal;
+  /** @internal Rows of logits computed in one pass, for scoring whole texts; default 1. */
+  logitRows?: number;
   /** Where the files are, if not beside this module. Same origin as the page. */
   workerUrl?: string | URL;
   engineUrl?: string | URL;
@@ -269,6 +271,16 @@ export class Engine {
     });
   }
 
+  /** @internal The logits after the last of some tokens, or after each of them: rows of vocabSize. */
+  async logits(tokens: readonly number[], all: boolean, adapters: GenerateAsk["adapters"]): Promise<Float32Array> {
+    return await this.#inQueue(undefined, async () => {
+      await this.#restore();
+      await this.#restoreAdapters(adapters, undefined);
+      const session = await this.#openSession();
+      return (await this.#call({ type: "logits", session, tokens: [...tokens], all, adapters }, "logitsReply")).values;
+    });
+  }
+
   /** @internal What the answers need to know of the options. */
   get chatTemplate(): "chatml" | "plain" | undefined {
     return this.#options.chatTemplate;
@@ -311,8 +323,8 @@ export class Engine {
 
   async #openSession(): Promise<number> {
     if (this.#session !== undefined) return this.#session;
-    const { contextLength = 0, kvType = "" } = this.#options;
-    const info = await this.#call({ type: "openSession", contextLength, kvType, logitRows: 0 }, "sessionInfo");
+    const { contextLength = 0, kvType = "", logitRows = 0 } = this.#options;
+    const info = await this.#call({ type: "openSession", contextLength, kvType, logitRows }, "sessionInfo");
     return (this.#session = info.session);
   }
 
