@@ -39,6 +39,9 @@ type Opener func(name string) (io.ReadSeekCloser, error)
 // ManifestFile is the name of a pool's manifest.
 const ManifestFile = "pool.json"
 
+// SignatureFile is the name of the manifest's signature, which a pool may lack.
+const SignatureFile = "pool.json.sig"
+
 // plainName is what ids and file names may look like: never a path.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
@@ -77,7 +80,7 @@ func (s *Server) manifest(w http.ResponseWriter, r *http.Request, _ *Key, _ *rec
 }
 
 // poolFile serves /v1/pools/{id}/files/{file}, whole or by range. Only files
-// that the manifest names exist.
+// that the manifest names exist, and its signature.
 func (s *Server) poolFile(w http.ResponseWriter, r *http.Request, _ *Key, _ *record) error {
 	raw, err := s.readManifest(r)
 	if err != nil {
@@ -93,11 +96,12 @@ func (s *Server) poolFile(w http.ResponseWriter, r *http.Request, _ *Key, _ *rec
 	return nil
 }
 
-// opener opens the files of the request's pool that its manifest names.
+// opener opens the files of the request's pool that its manifest names, and its signature.
 func (s *Server) opener(r *http.Request, manifest []byte) Opener {
 	return func(name string) (io.ReadSeekCloser, error) {
 		var v any
-		if !plainName.MatchString(name) || json.Unmarshal(manifest, &v) != nil || !names(v, name) {
+		known := name == SignatureFile || json.Unmarshal(manifest, &v) == nil && names(v, name)
+		if !plainName.MatchString(name) || !known {
 			return nil, fault.New(CodeNotFound, "worker: the pool has no file ", fault.Quote(name))
 		}
 		return s.Pools.Read(r.Context(), r.PathValue("id"), name)

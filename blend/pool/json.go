@@ -13,6 +13,10 @@ import (
 // ManifestName is the name of the manifest in a pool's directory.
 const ManifestName = "pool.json"
 
+// SignatureName is the name of an Ed25519 signature of the manifest's bytes, if there is one.
+// It is made and checked outside this package: engine.wasm links no public-key arithmetic.
+const SignatureName = "pool.json.sig"
+
 // ParseManifest reads a manifest and checks it. When want is not empty the
 // bytes must have that SHA-256.
 //

@@ -182,7 +182,7 @@ func (m *Manifest) validateFiles(bad func(...any) error) error {
 func (f *File) validate(bad func(...any) error, nBytes int) error {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 	switch {
-	case f.Name == "" || len(f.Name) > 128 || f.Name[0] == '.' || strings.Trim(f.Name, plain) != "" || f.Name == ManifestName:
+	case f.Name == "" || len(f.Name) > 128 || f.Name[0] == '.' || strings.Trim(f.Name, plain) != "" || f.Name == ManifestName || f.Name == SignatureName:
 		return bad("file name ", fault.Quote(f.Name))
 	case !digest.IsHex(f.SHA256):
 		return bad("file ", fault.Quote(f.Name), ": digest ", fault.Quote(f.SHA256))

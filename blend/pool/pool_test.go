@@ -210,7 +210,7 @@ func TestParseManifestRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, old, new string }{
 		{"other format", `"pastel-pool"`, `"zip"`}, {"later version", `"version": 1`, `"version": 2`},
 		{"path in a file name", `"adapter-1.f16"`, `"../adapter-1.f16"`}, {"hidden file", `"keys.f32"`, `".keys"`},
-		{"the manifest itself", `"keys.f32"`, `"pool.json"`}, {"one file twice", `"adapter-1.f16"`, `"adapter-0.f16"`},
+		{"the manifest itself", `"keys.f32"`, `"pool.json"`}, {"the signature", `"keys.f32"`, `"pool.json.sig"`}, {"one file twice", `"adapter-1.f16"`, `"adapter-0.f16"`},
 		{"rank 0", `"rank": 3`, `"rank": 0`}, {"rank 257", `"rank": 3`, `"rank": 257`}, {"negative rank", `"rank": 3`, `"rank": -3`},
 		{"rank without slices", `"rank": 3`, `"rank": 4`}, {"blend space", `"factor"`, `"ties"`}, {"weighting", `"softmax"`, `"magic"`},
 		{"temperature", `"tau": 0.1`, `"tau": -0.1`}, {"pooling", `"mean"`, `"max"`}, {"dimension", `"dim": 2`, `"dim": 3`},

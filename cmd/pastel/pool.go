@@ -67,9 +67,16 @@ func readPool(dir string, ranks int, all bool) (*pool.Pool, error) {
 
 // poolInspect prints what a pool holds and verifies every digest.
 func poolInspect(_ context.Context, e env, args []string) error {
-	positional, err := parse(flag.NewFlagSet("pool inspect", flag.ContinueOnError), e, args, 1)
+	fs := flag.NewFlagSet("pool inspect", flag.ContinueOnError)
+	key := fs.String("key", "", "public `KEY` that must have signed the pool: 64 hex digits or a PEM file")
+	positional, err := parse(fs, e, args, 1)
 	if err != nil {
 		return err
+	}
+	if *key != "" {
+		if err := checkPool(positional[0], *key); err != nil {
+			return err
+		}
 	}
 	p, err := readPool(positional[0], 0, true)
 	if err != nil {
@@ -92,6 +99,9 @@ func poolInspect(_ context.Context, e env, args []string) error {
 		fmt.Fprintln(e.stdout)
 	}
 	fmt.Fprintln(e.stdout, "\nall digests match")
+	if *key != "" {
+		fmt.Fprintln(e.stdout, "signed with the key")
+	}
 	return nil
 }
 
@@ -164,8 +174,16 @@ func sampleWeights(p *pool.Pool, model, samples string) ([]float64, error) {
 	return weights, err
 }
 
-// writePool writes the files of a pool and tells where.
-func writePool(e env, dir string, files map[string][]byte) error {
+// write writes the files of a pool, signed if that was asked for, and tells where.
+func (f *poolFlags) write(e env, files map[string][]byte) error {
+	dir := f.out
+	if f.sign != "" {
+		public, err := signManifest(files, f.sign)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "signed, public key %s\n", public)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -186,6 +204,7 @@ type poolFlags struct {
 	weighting                  blend.Weighting
 	kind                       string
 	embedding                  pool.Embedding
+	sign                       string
 	last                       bool
 }
 
@@ -194,6 +213,7 @@ func (f *poolFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.name, "name", "pool", "name of the pool")
 	fs.StringVar(&f.licence, "licence", "NOASSERTION", "SPDX licence `expression` of the adapters")
 	fs.StringVar(&f.source, "source", "", "where the data or adapters come from, for the manifest")
+	fs.StringVar(&f.sign, "sign", "", "sign the manifest with the Ed25519 private key in this PEM `FILE`")
 	fs.StringVar(&f.kind, "weighting", string(blend.Softmax), "softmax, topk_softmax, relu_norm, onehot or uniform")
 	fs.Float64Var(&f.weighting.Tau, "tau", 0.1, "temperature of the softmax")
 	fs.IntVar(&f.embedding.Layer, "embed-layer", 0, "layer whose query places a text; 0 needs no attention")

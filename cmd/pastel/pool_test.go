@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"math"
 	"os"
 	"path/filepath"
@@ -189,4 +193,69 @@ func TestPlacerMatchesTrainer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A signed pool is read with its key, and with no other, changed or unsigned.
+func TestPoolSign(t *testing.T) {
+	dir := t.TempDir()
+	private, public := writeKeys(t, dir)
+	_, stranger := writeKeys(t, t.TempDir())
+	data, out := filepath.Join(dir, "data.jsonl"), filepath.Join(dir, "pool")
+	if err := os.WriteFile(data, []byte(`{"text":"Lily had a cat"}`+"\n"+`{"text":"Tom ran home"}`+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text, code := pastel(t, "pool", "train", poolModel, "--data", data, "--adapters", "2", "--rank", "1", "--steps", "1", "--targets", "attn_q", "--out", out, "--sign", private)
+	_, key, said := strings.Cut(text, "public key ")
+	if code != 0 || !said {
+		t.Fatalf("exit %d: %s", code, text)
+	}
+	inspect := func(name, dir, key, want string) {
+		t.Helper()
+		if text, code := pastel(t, "pool", "inspect", dir, "--key", key); (code == 0) != (want == "signed with the key") || !strings.Contains(text, want) {
+			t.Errorf("%s: exit %d, want %q: %s", name, code, want, text)
+		}
+	}
+	inspect("the PEM file", out, public, "signed with the key")
+	inspect("hex", out, key[:64], "signed with the key")
+	inspect("another key", out, stranger, "is not signed with the key")
+	inspect("no public key", out, private, "private.pem")
+	inspect("another pool's directory", poolDir, public, "is not signed")
+	manifest := filepath.Join(out, pool.ManifestName)
+	original, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(manifest, append(original, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inspect("a byte more", out, public, "is not signed with the key")
+	if text, code := pastel(t, "pool", "inspect", out); code != 0 {
+		t.Errorf("without a demand for a key: exit %d: %s", code, text)
+	}
+	if text, code := pastel(t, "pool", "train", poolModel, "--data", data, "--adapters", "2", "--rank", "1", "--steps", "1", "--targets", "attn_q", "--out", out, "--sign", public); code == 0 {
+		t.Errorf("signed with a public key: %s", text)
+	}
+}
+
+// writeKeys writes a new key pair as openssl genpkey and pkey -pubout do.
+func writeKeys(t *testing.T, dir string) (private, public string) {
+	t.Helper()
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte, err error) string {
+		path := filepath.Join(dir, name)
+		if err == nil {
+			err = os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(priv)
+	private = write("private.pem", "PRIVATE KEY", der, err)
+	der, err = x509.MarshalPKIXPublicKey(pub)
+	return private, write("public.pem", "PUBLIC KEY", der, err)
 }

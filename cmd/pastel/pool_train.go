@@ -87,7 +87,7 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return writePool(e, f.out, files)
+	return f.write(e, files)
 }
 
 func (f *poolFlags) spec(base pool.Base, space blend.Space, provenance map[string]string) pool.Spec {
@@ -266,7 +266,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return writePool(e, f.out, files)
+	return f.write(e, files)
 }
 
 func (b *placer) importAdapter(dir, samples string, e pool.Embedding) (*blend.Adapter, [][]float32, error) {

@@ -2,6 +2,9 @@ package browser
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -218,6 +222,55 @@ func TestWebPoolRefused(t *testing.T) {
 	}
 	if text := must[string](tb, "return "+ask10("[]")+".choices[0].text"); text == "" {
 		t.Error("the engine does not answer any more")
+	}
+}
+
+// TestWebPoolSigned: a page that demands a key gets the pool that was signed with it, after a
+// refusal too, and no other; without a network the stored signature serves.
+func TestWebPoolSigned(t *testing.T) {
+	s := newPoolSite(t)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := readTestdata(t, "pool/pool.json")
+	signature := ed25519.Sign(private, manifest)
+	flipped := slices.Clone(signature)
+	flipped[7] ^= 1
+	sites := map[string]struct{ manifest, signature []byte }{
+		"signed": {manifest, signature}, "changed": {append(slices.Clone(manifest), '\n'), signature}, "flipped": {manifest, flipped},
+		"short": {manifest, signature[:63]},
+	}
+	serve := func(name, file string, content []byte) {
+		s.mux.Handle("/"+name+"/"+file, &modelFile{content: content, etag: strconv.Quote(digestOf(content))})
+	}
+	for name, x := range sites {
+		s.mux.Handle("/"+name+"/", http.StripPrefix("/"+name+"/", http.FileServer(http.Dir("../../testdata/pool"))))
+		serve(name, "pool.json", x.manifest)
+		serve(name, "pool.json.sig", x.signature)
+	}
+	tb := openTab(t, s.URL)
+	must[any](tb, makeEngine)
+	for _, x := range []struct{ name, site, key, code string }{
+		{"signed", "signed", hex.EncodeToString(public), ""},
+		{"another key", "signed", hex.EncodeToString(signature[:32]), "ERR_HASH"},
+		{"again with the right one", "signed", strings.ToUpper(hex.EncodeToString(public)), ""},
+		{"a byte more in the manifest", "changed", hex.EncodeToString(public), "ERR_HASH"},
+		{"a bit of the signature", "flipped", hex.EncodeToString(public), "ERR_HASH"},
+		{"a signature cut short", "short", hex.EncodeToString(public), "ERR_HASH"},
+		{"no signature", "pool", hex.EncodeToString(public), "ERR_HASH"},
+		{"no key", "signed", "abc", "ERR_BAD_REQUEST"},
+	} {
+		call := fmt.Sprintf(`return await engine.customize(["a b"], { pool: { url: "/%s/pool.json", publicKey: %q } })`, x.site, x.key)
+		if got := try[customized](tb, call); got.Code != x.code {
+			t.Errorf("%s: %+v, want %s", x.name, got, x.code)
+		}
+	}
+	tb.forgetErrors("404") // there is no /pool/pool.json.sig
+	s.stop()
+	call := fmt.Sprintf(`return await engine.customize(["c d"], { pool: { url: "/signed/pool.json", publicKey: "%x" } })`, public)
+	if got := try[customized](tb, call); got.Code != "" {
+		t.Errorf("without a network: %+v", got)
 	}
 }
 

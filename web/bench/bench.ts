@@ -7,7 +7,9 @@ import { measure, type Measured } from "./measure.js";
 import { profile } from "./profile.js";
 import { draw } from "./chart.js";
 
-Object.assign(window, { bench: { measure, profile, adapters: measureAdapters, limits: measureLimits, isolated: crossOriginIsolated } });
+Object.assign(window, {
+  bench: { measure, profile, adapters: measureAdapters, limits: measureLimits, isolated: crossOriginIsolated },
+});
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const numbers = (id: string) =>

@@ -1,10 +1,12 @@
 // Pools of adapters and what was made from them, as the device keeps them: pools
 // as downloads, adapters as files of our own, all under one budget.
 
-import { download } from "./download/download.js";
-import { BadFileError, BadRequestError, errorOf, NetError } from "./errors.js";
+import { download, type DownloadOptions } from "./download/download.js";
+import { StatusError } from "./download/range.js";
+import { BadFileError, BadRequestError, errorOf, HashError, NetError } from "./errors.js";
 import type { UrlSource } from "./messages.js";
 import { chunkBytes, type Manifest, newManifest, storedBytes } from "./storage/manifest.js";
+import { checkSignature, publicKeyOf, signatureBytes } from "./signature.js";
 import { sha256 } from "./storage/digest.js";
 import { Store } from "./storage/store.js";
 
@@ -15,6 +17,8 @@ export interface PoolFiles {
   size?: number;
   /** SHA-256 of pool.json. Anything else is refused then; without it, the copy on this device is used as long as there is one. */
   id?: string;
+  /** Ed25519 public key, 64 hex digits. Only a pool.json whose pool.json.sig is a signature by it is used. */
+  publicKey?: string;
 }
 
 /** A pool on a Pastel server, which serves its files and blends it. */
@@ -24,6 +28,8 @@ export interface PoolServer {
   /** The pool's name there. */
   name: string;
   id?: string;
+  /** As of PoolFiles. What the server blends is not covered: it is not of the pool's files. */
+  publicKey?: string;
   /** A short-lived bearer token. */
   token?: () => string | Promise<string>;
 }
@@ -73,7 +79,7 @@ const leastSlice = 256 << 10;
 
 /** Fetches a pool's manifest, or takes it from the device. */
 export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<OpenPool> {
-  const { url, filesUrl, size, id: want, headers } = await placeOf(ref);
+  const { url, filesUrl, size, id: want, publicKey, headers } = await placeOf(ref);
   const group = `pool:${url}`;
   const source: UrlSource = {
     kind: "url",
@@ -86,7 +92,13 @@ export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<Open
   };
   const text = await withStore(async (store) => {
     const m = await download(store, { ...source, file: "pool.json" }, { signal, headers });
-    return await readStored(store, m);
+    const text = await readStored(store, m);
+    if (publicKey !== undefined) {
+      const name = "pool.json.sig";
+      const beside = { ...source, file: name, name, url: new URL(name, filesUrl).href, size: signatureBytes };
+      await checkSigned(store, m, text, beside, publicKey, { signal, headers });
+    }
+    return text;
   });
   const json = parsePool(text);
   const at = ({ file, bytes, sha256 }: PoolFile, slices?: string[]): UrlSource => ({
@@ -107,20 +119,43 @@ export async function openPool(ref: PoolRef, signal?: AbortSignal): Promise<Open
   };
 }
 
-async function placeOf(
-  ref: PoolRef,
-): Promise<{
+/** Rejects unless the manifest is signed with the key. What was refused is fetched again the next time. */
+async function checkSigned(
+  store: Store,
+  manifest: Manifest,
+  text: Uint8Array<ArrayBuffer>,
+  { sha256: _, ...beside }: UrlSource & { file: string },
+  publicKey: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const key = await publicKeyOf(publicKey);
+  const m = await download(store, beside, options).catch((err: unknown) => {
+    if (!(err instanceof StatusError && err.status === 404)) throw err;
+    throw new HashError("ERR_HASH", `pool: ${beside.url}: the page demands a signature and there is none`);
+  });
+  try {
+    await checkSignature(key, await readStored(store, m), text);
+  } catch (err) {
+    await store.delete(m.id);
+    await store.delete(manifest.id);
+    throw err;
+  }
+}
+
+async function placeOf(ref: PoolRef): Promise<{
   url: string;
   filesUrl: string;
   size?: number | undefined;
   id?: string | undefined;
+  publicKey?: string | undefined;
   headers?: Record<string, string>;
 }> {
   const absolute = (url: string | URL) => new URL(url, document.baseURI).href;
   if (typeof ref === "string" || ref instanceof URL) return { url: absolute(ref), filesUrl: absolute(ref) };
-  if ("url" in ref) return { url: absolute(ref.url), filesUrl: absolute(ref.url), size: ref.size, id: ref.id };
+  const { id, publicKey } = ref;
+  if ("url" in ref) return { url: absolute(ref.url), filesUrl: absolute(ref.url), size: ref.size, id, publicKey };
   const url = poolUrl(ref);
-  return { url, filesUrl: `${url}/files/`, id: ref.id, headers: await authorization(ref) };
+  return { url, filesUrl: `${url}/files/`, id, publicKey, headers: await authorization(ref) };
 }
 
 function poolUrl({ server, name }: PoolServer): string {

@@ -11,11 +11,12 @@ import (
 // poolDir is a directory with one pool of plain files.
 func poolDir(t testing.TB) string {
 	return PoolDir(t, map[string]string{
-		"demo/pool.json":   `{"version":1,"adapters":[{"file":"a.bin","size":10},{"file":"b.bin","size":10}]}`,
-		"demo/a.bin":       "0123456789",
-		"demo/b.bin":       "abcdefghij",
-		"demo/private.bin": "not in the manifest",
-		"secret.txt":       "outside every pool",
+		"demo/pool.json":     `{"version":1,"adapters":[{"file":"a.bin","size":10},{"file":"b.bin","size":10}]}`,
+		"demo/a.bin":         "0123456789",
+		"demo/b.bin":         "abcdefghij",
+		"demo/pool.json.sig": "signed",
+		"demo/private.bin":   "not in the manifest",
+		"secret.txt":         "outside every pool",
 	})
 }
 
@@ -62,6 +63,7 @@ func testPools(t *testing.T, start Start) {
 		{"resume of the same file", "demo/files/a.bin", map[string]string{"Range": "bytes=6-", "If-Range": tag}, 206, "6789"},
 		{"resume of another file", "demo/files/a.bin", map[string]string{"Range": "bytes=6-", "If-Range": `"other"`}, 200, "0123456789"},
 		{"not changed", "demo/files/a.bin", map[string]string{"If-None-Match": tag}, 304, ""},
+		{"the signature", "demo/files/pool.json.sig", nil, 200, "signed"},
 		{"no such pool", "other", nil, 404, ""},
 		{"not in the manifest", "demo/files/private.bin", nil, 404, ""},
 		{"no such file", "demo/files/c.bin", nil, 404, ""},
