@@ -2,5 +2,5 @@
 // search that never returns weights worse than those it started from.
 //
 // It must not know adapters, models or clocks: the caller says what weights cost
-// and when to stop.
+// and stops when it likes.
 package refine

@@ -54,7 +54,6 @@ func TestNeverWorseThanTheStart(t *testing.T) {
 			return math.NaN(), nil
 		}, Options{}, nil},
 		{"one evaluation", bowl, Options{MaxEvals: 1}, nil},
-		{"stopped at once", bowl, Options{Stop: func() bool { return true }}, nil},
 		{"fails later", func(w []float64) (float64, error) {
 			if calls++; calls > 10 {
 				return 0, broken
@@ -68,6 +67,33 @@ func TestNeverWorseThanTheStart(t *testing.T) {
 		}
 		if tt.name != "fails later" && r.Evals > 0 && r.Loss == r.StartLoss && !reflect.DeepEqual(r.Weights, start) {
 			t.Errorf("%s: weights moved to %v without gain", tt.name, r.Weights)
+		}
+	}
+}
+
+// A search may be left after any number of evaluations.
+func TestSearchCanBeLeft(t *testing.T) {
+	start := []float64{0.5, 0.1, -0.2}
+	for leave := range 40 {
+		s, err := New(start, Options{Seed: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range leave {
+			w := s.Next()
+			if again := s.Next(); &again[0] != &w[0] {
+				t.Fatal("Next proposed something else before it was told")
+			}
+			loss, _ := bowl(w)
+			s.Tell(loss)
+		}
+		got := s.Best()
+		want, err := Minimize(start, bowl, Options{Seed: 2, MaxEvals: leave})
+		if leave == 0 {
+			want, err = Result{Weights: start, Loss: math.Inf(1)}, nil
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("left after %d: %+v, want %+v, %v", leave, got, want, err)
 		}
 	}
 }

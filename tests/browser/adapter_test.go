@@ -196,6 +196,25 @@ func TestWebRefine(t *testing.T) {
 		t.Errorf("loss = %+v in %v ms", got.Loss, got.Ms.Refine)
 	}
 	t.Logf("%+v, %+v", got.Loss, got.Ms)
+
+	// Two million evaluations take until somebody stops them.
+	endless := `pool: "/pool/pool.json", refine: { maxEvals: 2e6, maxMs: 0, signal: STOP, samples: [{ prompt: "what is the balance of", answer: " my savings account" }] }`
+	got = must[customized](tb, `const stop = new AbortController(); setTimeout(() => stop.abort(), 300);
+		return await engine.customize(["a b"], { `+strings.Replace(endless, "STOP", "stop.signal", 1)+` })`)
+	if got.Loss == nil || got.Loss.Evals == 0 || got.Loss.Evals >= 2e6 || !(got.Loss.End <= got.Loss.Start) {
+		t.Errorf("stopped: %+v", got.Loss)
+	}
+	got = must[customized](tb, `return await engine.customize(["a b"], { `+strings.Replace(endless, "STOP", "AbortSignal.abort()", 1)+` })`)
+	if got.Loss == nil || got.Loss.Evals > 1 || len(got.Weights) != 8 {
+		t.Errorf("stopped before it began: %+v", got)
+	}
+	aborted := try[any](tb, `return await engine.customize(["a b"], { signal: AbortSignal.timeout(300), `+strings.Replace(endless, "STOP", "undefined", 1)+` })`)
+	if aborted.Name != "TimeoutError" {
+		t.Errorf("aborted: %+v", aborted)
+	}
+	if text := must[string](tb, "return "+ask10(`[{ id: "`+got.ID+`", scale: 1 }]`)+".choices[0].text"); text == "" {
+		t.Error("the engine does not answer any more")
+	}
 }
 
 // TestWebPoolRefused: nothing that is not the pool gets in, and the engine goes on.

@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"math"
-
 	"pastel/blend"
 	"pastel/blend/gguflora"
 	"pastel/blend/refine"
@@ -19,10 +17,14 @@ type customisation struct {
 	request *protocol.Customize
 	session *session
 	reply   *protocol.Customized
+
+	labelled []labelled
+	search   *refine.Search
+	begun    float64 // when the search began
 }
 
-// customize turns samples into an adapter: embedding, scores, weights, perhaps a
-// search, blend, and placement beside the model.
+// customize turns samples into an adapter: embedding, scores, weights, blend, and
+// placement beside the model; or it begins a search for better weights.
 func (d *Dispatcher) customize(m *protocol.Customize) (protocol.Message, error) {
 	s, err := d.idle(m.Session)
 	if err != nil {
@@ -41,10 +43,15 @@ func (d *Dispatcher) customize(m *protocol.Customize) (protocol.Message, error) 
 	if m.ID == "" {
 		return nil, fault.New(fault.BadRequest, "dispatch: an adapter without a name")
 	}
-	if err := c.refine(); err != nil {
-		return nil, err
+	if len(m.Labelled) > 0 {
+		return c.reply, c.beginSearch()
 	}
-	if err := c.place(m.ID, c.reply.Weights); err != nil {
+	return c.finish()
+}
+
+// finish makes the adapter of the weights.
+func (c *customisation) finish() (protocol.Message, error) {
+	if err := c.place(c.request.ID, c.reply.Weights); err != nil {
 		return nil, err
 	}
 	return c.reply, c.save()
@@ -143,111 +150,4 @@ func (c *customisation) save() (err error) {
 		c.reply.File, err = gguflora.Write(a, c.model.Config().Arch, tensor.F32)
 	}
 	return err
-}
-
-// refine improves the weights on the labelled samples.
-func (c *customisation) refine() error {
-	var samples []labelled
-	for _, l := range c.request.Labelled {
-		samples = append(samples, c.label(l))
-	}
-	if len(samples) == 0 {
-		return nil
-	}
-	begun := c.config.NowMs()
-	loss := func(weights []float64) (float64, error) {
-		if err := c.place(c.request.ID, weights); err != nil {
-			return 0, err
-		}
-		return c.loss(samples)
-	}
-	o := refine.Options{MaxEvals: int(c.request.MaxEvals), Seed: c.request.Seed}
-	if c.request.MaxMs > 0 {
-		o.Stop = func() bool { return c.config.NowMs()-begun >= c.request.MaxMs }
-	}
-	best, err := refine.Minimize(c.reply.Weights, loss, o)
-	_ = c.session.engine.SetAdapters(nil) // the one that was tried is replaced next; none always exists
-	if err != nil {
-		c.model.RemoveAdapter(c.request.ID)
-		return err
-	}
-	r := c.reply
-	r.Weights, r.StartLoss, r.Loss, r.Evals = best.Weights, best.StartLoss, best.Loss, uint32(best.Evals)
-	r.RefineMs = c.config.NowMs() - begun
-	return nil
-}
-
-// labelled is a tokenized sample; its answer begins at token from.
-type labelled struct {
-	ids  []int32
-	from int
-}
-
-// label tokenizes prompt and answer as one text, as a model that answers sees them.
-func (c *customisation) label(l protocol.Labelled) labelled {
-	prompt, ids := encode(c.model, l.Prompt, true, false), encode(c.model, l.Prompt+l.Answer, true, false)
-	from := 0
-	for from < len(prompt) && from < len(ids) && prompt[from] == ids[from] {
-		from++
-	}
-	return labelled{ids, from}
-}
-
-// loss is the mean negative log-likelihood of the answers' tokens under the adapter.
-func (c *customisation) loss(samples []labelled) (float64, error) {
-	s := c.session.engine
-	if err := s.SetAdapters([]engine.ActiveAdapter{{ID: c.request.ID, Scale: 1}}); err != nil {
-		return 0, err
-	}
-	sum, n := 0.0, 0
-	for _, l := range samples {
-		s.Truncate(0)
-		nll, err := answerLoss(s, l)
-		if err != nil {
-			return 0, err
-		}
-		sum += nll
-		n += len(l.ids) - l.from
-	}
-	s.Truncate(0)
-	if n == 0 {
-		return 0, fault.New(fault.BadRequest, "dispatch: labelled samples without answers")
-	}
-	return sum / float64(n), nil
-}
-
-// answerLoss adds up −ln p of the tokens from l.from on, in passes of as many tokens as
-// the session has rows of logits for.
-func answerLoss(s *engine.Session, l labelled) (sum float64, err error) {
-	if l.from == 0 {
-		return 0, fault.New(fault.BadRequest, "dispatch: a labelled sample without a prompt")
-	}
-	if l.from > 1 {
-		if err := s.Prefill(l.ids[:l.from-1]); err != nil {
-			return 0, err
-		}
-	}
-	for at := l.from - 1; at < len(l.ids)-1; {
-		n := min(len(l.ids)-1-at, s.LogitRows())
-		if err := s.Forward(l.ids[at:at+n], n); err != nil {
-			return 0, err
-		}
-		for i := range n {
-			sum += negLogLikelihood(s.Logits(i), l.ids[at+i+1])
-		}
-		at += n
-	}
-	return sum, nil
-}
-
-func negLogLikelihood(logits []float32, id int32) float64 {
-	most := logits[0]
-	for _, v := range logits {
-		most = max(most, v)
-	}
-	sum := 0.0
-	for _, v := range logits {
-		sum += math.Exp(float64(v - most))
-	}
-	return math.Log(sum) + float64(most-logits[id])
 }

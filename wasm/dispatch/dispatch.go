@@ -25,6 +25,7 @@ type Dispatcher struct {
 	pool   *pool.Pool // nil when none is loaded
 
 	poolKernel *poolKernel
+	search     *customisation // whose Labelled are being tried, nil when none
 
 	sessions map[uint32]*session
 	last     uint32 // the number of the newest session
@@ -43,6 +44,9 @@ func (d *Dispatcher) Handle(request []byte) []byte {
 		m, err := protocol.Decode(request)
 		if err != nil {
 			return nil, err
+		}
+		if _, goesOn := m.(*protocol.Refine); !goesOn {
+			d.dropSearch()
 		}
 		return d.handle(m)
 	})
@@ -135,6 +139,8 @@ func (d *Dispatcher) handle(m protocol.Message) (protocol.Message, error) {
 		return d.logits(m)
 	case *protocol.Customize:
 		return d.customize(m)
+	case *protocol.Refine:
+		return d.refine(m)
 	case *protocol.ClosePool:
 		d.closePool()
 		return ok, nil

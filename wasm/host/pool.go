@@ -15,7 +15,12 @@ func (e *Engine) LoadPool(ctx context.Context, id string, files []File) (*protoc
 	return call[*protocol.PoolInfo](ctx, e, &protocol.Finish{})
 }
 
-// Customize makes an adapter from the loaded pool.
+// Customize makes an adapter from the loaded pool. When ctx ends during a search, that of
+// the best weights so far.
 func (e *Engine) Customize(ctx context.Context, request *protocol.Customize) (*protocol.Customized, error) {
-	return call[*protocol.Customized](ctx, e, request)
+	reply, err := call[*protocol.Customized](ctx, e, request)
+	for err == nil && reply.Searching {
+		reply, err = call[*protocol.Customized](context.WithoutCancel(ctx), e, &protocol.Refine{Stop: ctx.Err() != nil})
+	}
+	return reply, err
 }

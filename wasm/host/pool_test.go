@@ -2,11 +2,13 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"pastel/blend"
 	"pastel/blend/gguflora"
@@ -281,6 +283,50 @@ func TestRefine(t *testing.T) {
 	request.MaxEvals, request.MaxMs = 1<<20, 50
 	if got, err = e.Customize(t.Context(), request); err != nil || got.RefineMs > 5000 {
 		t.Errorf("a search of 50 ms took %v ms, %v", got.RefineMs, err)
+	}
+
+	request.MaxMs = 0 // only the context ends it
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	got, err = e.Customize(ctx, request)
+	if err != nil || got.Evals == 0 || !(got.Loss <= got.StartLoss) || got.Searching {
+		t.Fatalf("stopped search: %+v, %v", got, err)
+	}
+	checkBlend(t, p, got)
+	checkLogits(t, e, session, got.File, 1e-4)
+}
+
+// TestRefineIsDropped: any other request ends a search and leaves no adapter behind.
+func TestRefineIsDropped(t *testing.T) {
+	e := start(t, Options{Reference: true}, "stories260K.gguf")
+	session := open(t, e, "")
+	files, p := poolFiles(t)
+	if _, err := e.LoadPool(t.Context(), p.ID, files); err != nil {
+		t.Fatal(err)
+	}
+	refine := func() (*protocol.Customized, error) {
+		return call[*protocol.Customized](t.Context(), e, &protocol.Refine{})
+	}
+	if _, err := refine(); fault.CodeOf(err) != fault.BadRequest {
+		t.Errorf("Refine before Customize: %v", err)
+	}
+	request := &protocol.Customize{ID: "mine", Session: session, Samples: banking[:2], Labelled: []protocol.Labelled{{Prompt: "a b", Answer: " c"}}}
+	got, err := call[*protocol.Customized](t.Context(), e, request)
+	if err != nil || !got.Searching || got.Evals != 0 {
+		t.Fatalf("Customize = %+v, %v", got, err)
+	}
+	if got, err = refine(); err != nil || !got.Searching || got.Evals != 1 {
+		t.Fatalf("Refine = %+v, %v", got, err)
+	}
+	if _, err := e.Tokenize(t.Context(), &protocol.Tokenize{Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refine(); fault.CodeOf(err) != fault.BadRequest {
+		t.Errorf("Refine after another request: %v", err)
+	}
+	_, err = e.Logits(t.Context(), &protocol.Logits{Session: session, Tokens: []uint32{1}, Adapters: []protocol.Adapter{{ID: "mine", Scale: 1}}})
+	if fault.CodeOf(err) != fault.BadRequest {
+		t.Errorf("the adapter that was tried is still there: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ package protocol
 const (
 	TagCustomize  Tag = 40
 	TagClosePool  Tag = 41
+	TagRefine     Tag = 42
 	TagPoolInfo   Tag = 150
 	TagCustomized Tag = 151
 )
@@ -14,7 +15,7 @@ const (
 // PoolInfo. There is one pool at a time; it is gone when a model is loaded.
 
 // Customize makes an adapter from the loaded pool for somebody who shows some
-// samples. Reply: Customized.
+// samples. Reply: Customized, with Searching when there are Labelled: Refine goes on.
 type Customize struct {
 	ID         string // the adapter's name in requests
 	Session    uint32 // an idle one; Labelled empties it, and so does a pool that embeds at a layer above the first
@@ -36,6 +37,13 @@ type Customize struct {
 type Labelled struct {
 	Prompt string
 	Answer string
+}
+
+// Refine tries the next weights of the search that Customize began; any other request
+// ends the search without an adapter. Reply: Customized, once more with Searching, or the adapter when
+// the search has reached its limits.
+type Refine struct {
+	Stop bool // make the adapter of the best weights so far instead
 }
 
 // ClosePool frees the pool. Reply: OK, also when there is none.
@@ -68,10 +76,12 @@ type Customized struct {
 	Loss        float64
 	Evals       uint32 // 0 without Labelled
 	File        []byte // a GGUF LoRA, empty unless asked for
+	Searching   bool   // there is no adapter yet: these are the best weights so far
 }
 
 func (*Customize) Tag() Tag  { return TagCustomize }
 func (*ClosePool) Tag() Tag  { return TagClosePool }
+func (*Refine) Tag() Tag     { return TagRefine }
 func (*PoolInfo) Tag() Tag   { return TagPoolInfo }
 func (*Customized) Tag() Tag { return TagCustomized }
 
@@ -82,6 +92,8 @@ func newPoolMessage(t Tag) Message {
 		return &Customize{}
 	case TagClosePool:
 		return &ClosePool{}
+	case TagRefine:
+		return &Refine{}
 	case TagPoolInfo:
 		return &PoolInfo{}
 	case TagCustomized:
@@ -113,6 +125,8 @@ func (m *Customize) fields(c *coder) {
 
 func (m *ClosePool) fields(*coder) {}
 
+func (m *Refine) fields(c *coder) { c.bool(&m.Stop) }
+
 func (m *PoolInfo) fields(c *coder) {
 	c.str(&m.ID)
 	c.str(&m.Name)
@@ -135,4 +149,5 @@ func (m *Customized) fields(c *coder) {
 	}
 	c.u32(&m.Evals)
 	c.bytes(&m.File)
+	c.bool(&m.Searching)
 }

@@ -59,6 +59,7 @@ var samples = []Message{
 	},
 	&Customize{Samples: []string{}, Weights: []float64{}, Labelled: []Labelled{}},
 	&ClosePool{},
+	&Refine{Stop: true},
 	&OK{},
 	&Error{Code: "ERR_CONTEXT", Message: "session: 513 tokens, context length 512"},
 	&ModelInfo{
@@ -80,7 +81,7 @@ var samples = []Message{
 	&PoolInfo{ID: "e3b0", Name: "tasks", Adapters: []string{"math", "law"}, Rank: 4, CanBlend: true, WeightBytes: 1 << 33},
 	&Customized{
 		ID: "mine", PoolID: "e3b0", Scores: []float64{0.5}, Weights: []float64{1}, Rank: 4, NModules: 35, WeightBytes: 12345, EmbedMs: 1.5,
-		RefineMs: 2.5, BlendMs: 3.5, PackMs: 4.5, StartLoss: 5.5, Loss: 6.5, Evals: 7, File: []byte{71, 0, 255},
+		RefineMs: 2.5, BlendMs: 3.5, PackMs: 4.5, StartLoss: 5.5, Loss: 6.5, Evals: 7, File: []byte{71, 0, 255}, Searching: true,
 	},
 	&Progress{Phase: "prefill", Done: 32, Total: 100},
 	&Chunk{Text: " time", Token: 403, Logprob: -0.25, Top: []Candidate{{Token: 403, Text: " time", Logprob: -0.25}, {Token: 9, Text: "", Logprob: -3}}},

@@ -24,6 +24,8 @@ export interface RefineOptions {
   maxMs?: number;
   /** Equal seeds give equal searches; default 0. */
   seed?: number;
+  /** Aborting ends the search after the evaluation under way; the best weights so far are used. */
+  signal?: AbortSignal | undefined;
 }
 
 /** How to customise. */
@@ -64,7 +66,7 @@ export interface Customized extends CustomAdapter {
 export interface Customizer {
   session: number;
   model: string;
-  call(ask: MessageOf<"customize">): Promise<MessageOf<"customized">>;
+  call(ask: MessageOf<"customize">, stop?: AbortSignal): Promise<MessageOf<"customized">>;
   unload(id: string): Promise<void>;
   load(request: LoadRequest): Promise<unknown>;
   /** Loads the pool unless it is loaded. */
@@ -89,7 +91,7 @@ export async function customize(
   const ask = askOf(engine, samples, o);
   const weighed = await engine.call({ ...ask, scoresOnly: true, labelled: [] });
   o.signal?.throwIfAborted();
-  const refined = ask.labelled.length > 0 ? await refine(engine, ask, weighed.weights) : undefined;
+  const refined = ask.labelled.length > 0 ? await refine(engine, ask, weighed.weights, o.refine?.signal) : undefined;
   o.signal?.throwIfAborted();
   const weights = refined?.weights ?? weighed.weights;
   const id = await adapterId(pool.id, weights);
@@ -159,8 +161,9 @@ async function refine(
   engine: Customizer,
   ask: MessageOf<"customize">,
   weights: number[],
+  stop: AbortSignal | undefined,
 ): Promise<MessageOf<"customized">> {
-  const refined = await engine.call({ ...ask, id: trial, samples: [], weights });
+  const refined = await engine.call({ ...ask, id: trial, samples: [], weights }, stop);
   await engine.unload(trial);
   return refined;
 }

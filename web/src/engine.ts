@@ -189,7 +189,7 @@ export class Engine {
         {
           session: await this.#openSession(),
           model: this.#loaded!.info.name,
-          call: (ask) => this.#transport.request({ type: "call", request: ask }, "customized", signal),
+          call: (ask, stop) => this.#transport.request({ type: "call", request: ask }, "customized", signal, { stop }),
           unload: async (id) => void (await this.#call({ type: "unload", id }, "ok")),
           load: (load) => this.#send(load, "adapterInfo", options),
           loadPool: (key, load) => this.#loadPool(key, load, options),

@@ -15,7 +15,7 @@
  */
 
 /** The first byte of every message. It changes with every change of format. */
-export const version = 3;
+export const version = 4;
 
 /** Bytes that are not a message; its code is the one the Go twin gives them. */
 export class ProtocolError extends Error {
@@ -326,6 +326,7 @@ const requests = {
     }),
   ],
   closePool: [41, struct({})],
+  refine: [42, struct({ stop: bool })],
 } as const;
 
 /** Replies: tag, and fields in wire order. The Go twin documents each. */
@@ -410,6 +411,7 @@ const replies = {
       loss: f64,
       evals: u32,
       file: u8s,
+      searching: bool,
     }),
   ],
 } as const;

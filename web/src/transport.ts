@@ -13,6 +13,8 @@ export type Ask = ToWorker extends infer T ? (T extends { id: number } ? Omit<T,
 export interface Listeners {
   onEvent?: ((event: MessageOf<"chunk"> | MessageOf<"progress">) => void) | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Aborting this cancels the request too, but its reply is taken as it comes. */
+  stop?: AbortSignal | undefined;
 }
 
 /** The two ends every transport has. */
@@ -85,14 +87,16 @@ export class Transport {
     if (this.#dead) throw this.#dead;
     const id = ++this.#last;
     const cancel = () => this.#port.post({ type: "cancel", id });
-    signal?.addEventListener("abort", cancel, { once: true });
+    const signals = [signal, listeners.stop].filter((s) => s != null);
+    for (const s of signals) s.addEventListener("abort", cancel, { once: true });
     try {
       return await new Promise((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, ...listeners });
         this.#port.post({ ...ask, id });
+        if (listeners.stop?.aborted) cancel();
       });
     } finally {
-      signal?.removeEventListener("abort", cancel);
+      for (const s of signals) s.removeEventListener("abort", cancel);
       this.#pending.delete(id);
     }
   }

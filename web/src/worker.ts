@@ -12,7 +12,7 @@ import { computesWith, detectFlavour, type Flavour, planThreads, type ThreadPlan
 import type { EngineOptions, EngineState, FromWorker, LoadRequest, Source, ToWorker } from "./messages.js";
 import { type Compiled, EngineModule } from "./module.js";
 import { help, isHelperStart } from "./helper.js";
-import type { MessageOf, Reply } from "./protocol.js";
+import type { MessageOf, Reply, Request } from "./protocol.js";
 import { openSource } from "./source.js";
 import { Helpers, type HelperStart } from "./threads.js";
 import { loadInto } from "./load.js";
@@ -122,7 +122,7 @@ async function handle(message: ToWorker): Promise<void> {
     case "load":
       return reply(message.id, (signal) => inTurn(() => load(message.id, message.load, signal)));
     case "call":
-      return reply(message.id, () => inTurn(async () => (await live()).call(message.request)));
+      return reply(message.id, (signal) => inTurn(() => call(message.request, signal)));
     case "generate":
       return reply(message.id, (signal) => generate(message.id, message.request, signal));
   }
@@ -147,6 +147,16 @@ async function reply(id: number, f: (signal: AbortSignal) => Promise<Reply>): Pr
   } finally {
     running.delete(id);
   }
+}
+
+/** One request; a search that it begins goes on until it ends or is cancelled, with the best it found. */
+async function call(request: Request, signal: AbortSignal): Promise<Reply> {
+  let reply = (await live()).call(request);
+  while (reply.type === "customized" && reply.searching) {
+    await otherMessages();
+    reply = (await live()).call({ type: "refine", stop: signal.aborted });
+  }
+  return reply;
 }
 
 async function load(id: number, request: LoadRequest, signal: AbortSignal): Promise<Reply> {
