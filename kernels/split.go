@@ -11,7 +11,7 @@ const SegmentFloats = 256
 const AttentionTokens = 8
 
 // matmulBytes is the amount of packed weights a thread takes at a time.
-const matmulBytes = 32 << 10
+const matmulBytes = 64 << 10
 
 func (o Embed) split() (units, grain int)     { return o.N, 1 }
 func (o RMSNorm) split() (units, grain int)   { return o.N * o.Rows, 1 }
@@ -29,7 +29,7 @@ func (o Quantize) split() (units, grain int) {
 func (o Matmul) split() (units, grain int) {
 	units = groups(o.Rows)
 	grain = min(matmulBytes/max(1, o.Format.GroupBytes(o.K)), units/16)
-	return units, max(2, (grain+1)&^1) // a tile of one token takes two groups
+	return units, max(6, grain-grain%6) // tiles take two or three groups
 }
 
 func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 4 }

@@ -165,10 +165,25 @@ func (a *actPointers) start(c *constants, u int) func() simd128.I32x4 {
 func (a *actPointers) scale(u int) simd128.F32x4 { return a.d.Load32Splat(4 * u).AsF32x4() }
 func (a *actPointers) sum(u int) simd128.F32x4   { return a.s.Load32Splat(4 * u).AsF32x4() }
 
-// blockTile emits the tile function of one token and two groups of packed
+// singleGroups is the number of groups that one token is multiplied with at a
+// time. Three share the loads of activations; the baseline has no registers for
+// them.
+func (b *builder) singleGroups() int {
+	if b.m.Relaxed {
+		return 3
+	}
+	return 2
+}
+
+// blockTile emits the tile function of one token and several groups of packed
 // weights: integer sums inside a block, float32 between blocks.
+//
+// One token reads its weights once, from memory. Beside every block it touches
+// the same block of the groups that come next, far enough ahead for memory to
+// answer: a load whose result is dropped, which engines keep because it may trap.
 func (b *builder) blockTile(name string, bf blockFormat, partial *simd128.Func) *simd128.Func {
-	return b.tile(name, 2, 1, bf.groupBytes, partial, func(t *tileFunc) {
+	groups := b.singleGroups()
+	return b.tile(name, groups, 1, bf.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
 		nb := t.k.ShrUI(5).Let("nb")
 		a := t.activations(bf.min)
@@ -178,11 +193,14 @@ func (b *builder) blockTile(name string, bf blockFormat, partial *simd128.Func) 
 			p = append(p, bf.start(f, w, nb))
 			sums = append(sums, newAccumulator(f, true))
 		}
+		more := t.group.AddI(int32(2 * groups)).LeS(t.end)
+		ahead := simd128.Select(more, t.groupBytes.MulI(int32(groups)), f.I32(0)).Let("ahead")
 		end := p[0].d.Add(nb.ShlI(3)).Let("end")
 		f.While(func() simd128.I32 { return p[0].d.LtU(end) }, func() {
 			t.block(bf, p, a, sums)
 			for g := range p {
 				bf.advance(p[g])
+				p[g].qs.Add(ahead).LoadI32(0).Let("touch")
 			}
 			a.advance()
 		})
