@@ -1,11 +1,9 @@
 package worker
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"math"
-	"slices"
 	"strconv"
 
 	"pastel/fault"
@@ -45,7 +43,7 @@ var numeric = map[string]rangeRule{
 // passed holds the other fields that are passed on. Everything else is dropped:
 // what a backend does with a field nobody here knows is not known either.
 var passed = []string{
-	"messages", "stop", "stream", "logprobs", "logit_bias", "response_format",
+	"stop", "stream", "logprobs", "logit_bias", "response_format",
 	"tools", "tool_choice", "parallel_tool_calls", "reasoning_effort",
 }
 
@@ -64,6 +62,7 @@ func parseCall(body []byte, l Limits) (*Call, error) {
 		func() error { return readField(all, "stream", &c.Stream, false) },
 		func() error { return c.readStreamOptions(all) },
 		func() error { return c.readMessages(all["messages"], l) },
+		func() error { return readSchemas(all) },
 		func() error { return c.readNumbers(all) },
 		func() error { return c.readMaxTokens(all, l) },
 	} {
@@ -109,54 +108,6 @@ func (c *Call) readStreamOptions(all map[string]json.RawMessage) error {
 	err := readField(all, "stream_options", &options, false)
 	c.IncludeUsage = options.IncludeUsage || !c.Stream
 	return err
-}
-
-var roles = []string{"system", "developer", "user", "assistant", "tool"}
-
-// readMessages checks roles and that content is text: a part that names a URL
-// would make a backend fetch it for the client (SSRF).
-func (c *Call) readMessages(raw json.RawMessage, l Limits) error {
-	var messages []struct {
-		Role    string
-		Content json.RawMessage
-	}
-	if len(raw) == 0 || json.Unmarshal(raw, &messages) != nil || len(messages) == 0 {
-		return badField("messages", "is not a list of messages")
-	}
-	if len(messages) > l.Messages {
-		return fault.New(CodeTooLarge, "worker: ", len(messages), " messages, at most ", l.Messages)
-	}
-	for i, m := range messages {
-		if !slices.Contains(roles, m.Role) {
-			return fault.New(fault.BadRequest, "worker: message ", i, ": role ", fault.Quote(m.Role))
-		}
-		if !isText(m.Content) {
-			return fault.New(fault.BadRequest, "worker: message ", i, ": content is not text")
-		}
-	}
-	c.promptBytes = len(raw)
-	return nil
-}
-
-// isText accepts a string, null or nothing (a tool call), or parts of type text.
-func isText(content json.RawMessage) bool {
-	content = bytes.TrimSpace(content)
-	switch {
-	case len(content) == 0, content[0] == '"', string(content) == "null":
-		return true
-	case content[0] != '[':
-		return false
-	}
-	var parts []struct{ Type string }
-	if json.Unmarshal(content, &parts) != nil {
-		return false
-	}
-	for _, p := range parts {
-		if p.Type != "text" {
-			return false
-		}
-	}
-	return true
 }
 
 func (c *Call) readNumbers(all map[string]json.RawMessage) error {
@@ -212,13 +163,6 @@ func (c *Call) estimate() int64 { return c.promptTokens() + int64(c.MaxTokens) }
 
 func (c *Call) promptTokens() int64 { return int64(c.promptBytes/4 + 1) }
 
-// Messages decodes the messages for a backend in this process.
-func (c *Call) Messages() []ChatMessage {
-	var messages []ChatMessage
-	_ = json.Unmarshal(c.fields["messages"], &messages) // checked by readMessages
-	return messages
-}
-
 // Number returns a numeric field, or otherwise when the client did not set it.
 func (c *Call) Number(name string, otherwise float64) float64 {
 	if v, err := strconv.ParseFloat(string(c.fields[name]), 64); err == nil {
@@ -236,31 +180,4 @@ func (c *Call) Stop() []string {
 	}
 	_ = json.Unmarshal(c.fields["stop"], &many)
 	return many
-}
-
-// A ChatMessage is one turn, its content flattened to text.
-type ChatMessage struct {
-	Role    string
-	Content string
-}
-
-// UnmarshalJSON joins text parts.
-func (m *ChatMessage) UnmarshalJSON(raw []byte) error {
-	var wire struct {
-		Role    string
-		Content json.RawMessage
-	}
-	if err := json.Unmarshal(raw, &wire); err != nil {
-		return err
-	}
-	m.Role = wire.Role
-	var parts []struct{ Text string }
-	if json.Unmarshal(wire.Content, &m.Content) == nil {
-		return nil
-	}
-	_ = json.Unmarshal(wire.Content, &parts)
-	for _, p := range parts {
-		m.Content += p.Text
-	}
-	return nil
 }

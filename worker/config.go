@@ -39,7 +39,8 @@ type Limits struct {
 	Scores    int   `json:"scores,omitempty"`     // numbers in one blend; 4096
 
 	Wall      Duration `json:"wall,omitzero"`       // of a whole answer; 5 min
-	FirstByte Duration `json:"first_byte,omitzero"` // of one attempt at a backend; 60 s
+	FirstByte Duration `json:"first_byte,omitzero"` // of one attempt at a stream, until it begins; 60 s
+	Object    Duration `json:"object,omitzero"`     // of one attempt at an answer that is not streamed; half of wall
 	Idle      Duration `json:"idle,omitzero"`       // between two events of a backend, or for a client that does not read; 60 s
 	Ping      Duration `json:"ping,omitzero"`       // of silence before a ping; 15 s
 	Attempts  int      `json:"attempts,omitempty"`  // at backends, before the first byte; 3
@@ -56,6 +57,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Scores, 4096)
 	set(&l.Wall, Duration{5 * time.Minute})
 	set(&l.FirstByte, Duration{time.Minute})
+	set(&l.Object, Duration{l.Wall.Duration / 2})
 	set(&l.Idle, Duration{time.Minute})
 	set(&l.Ping, Duration{15 * time.Second})
 	set(&l.Attempts, 3)
@@ -76,7 +78,7 @@ func set[T comparable](field *T, value T) {
 func (l Limits) check() error {
 	for name, v := range map[string]float64{
 		"body": float64(l.Body), "messages": float64(l.Messages), "max_tokens": float64(l.MaxTokens), "scores": float64(l.Scores),
-		"wall": float64(l.Wall.Duration), "first_byte": float64(l.FirstByte.Duration), "idle": float64(l.Idle.Duration),
+		"wall": float64(l.Wall.Duration), "first_byte": float64(l.FirstByte.Duration), "object": float64(l.Object.Duration), "idle": float64(l.Idle.Duration),
 		"ping": float64(l.Ping.Duration), "attempts": float64(l.Attempts), "daily_tokens": float64(l.DailyTokens),
 		"per_key": min(l.PerKey.PerSecond, float64(l.PerKey.Burst)), "per_ip": min(l.PerIP.PerSecond, float64(l.PerIP.Burst)),
 	} {

@@ -11,6 +11,7 @@
 //	routes.go    path → handler
 //	chat.go      validate the body, reserve tokens, answer
 //	call.go      what a chat request may contain, and what is passed on
+//	messages.go  the same for its messages and schemas
 //	failover.go  which backend, retries until the first byte
 //	stream.go    the answer through to the client, with pings, in order
 //	upstream.go  a backend over HTTP;  engine.go  a backend in this process

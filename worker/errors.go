@@ -82,8 +82,9 @@ func errorObject(err error) []byte {
 	return body
 }
 
-// writeError answers with err. Nothing must have been written before.
-func writeError(w http.ResponseWriter, err error) {
+// WriteError answers with err as an OpenAI error object. Nothing must have been
+// written before.
+func WriteError(w http.ResponseWriter, err error) {
 	var later retryAfter
 	if errors.As(err, &later) {
 		seconds := max(1, int64((later.wait+time.Second-1)/time.Second))

@@ -97,7 +97,11 @@ func (s *Server) open(ctx context.Context, c *Call, rec *record) (*opened, error
 // try makes one attempt at one backend, up to its first chunk.
 func (s *Server) try(ctx context.Context, g *guarded, c *Call, rec *record) (*opened, error) {
 	ctx, abort := context.WithCancelCause(ctx)
-	late := time.AfterFunc(s.Limits.FirstByte.Duration, func() { abort(errTimeout()) })
+	patience := s.Limits.FirstByte.Duration
+	if !c.Stream {
+		patience = s.Limits.Object.Duration // its first chunk is all of it
+	}
+	late := time.AfterFunc(patience, func() { abort(errTimeout()) })
 	defer late.Stop()
 	answer, err := g.Chat(ctx, c)
 	var first []byte

@@ -53,14 +53,15 @@ func (r *record) ended(err error, status int) {
 }
 
 // tokens is what the request cost: what the backend reported, or else an
-// estimate of one token an event. A request without an answer costs nothing.
+// estimate of one token an event. A request without an answer costs nothing,
+// unless the client did not wait for it.
 func (r *record) tokens(c *Call) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.used.total() > 0:
 		return r.used.total()
-	case r.events > 0:
+	case r.events > 0, r.code == fault.Aborted:
 		return c.promptTokens() + r.events
 	}
 	return 0

@@ -65,7 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.finish(r.Context(), sw, rec)
 	if err := s.serve(sw, r, rec); err != nil {
 		rec.ended(err, statusOf(err))
-		writeError(sw, err)
+		WriteError(sw, err)
 	}
 }
 
@@ -106,7 +106,7 @@ func (s *Server) finish(ctx context.Context, w *statusWriter, rec *record) {
 		s.Log.Error("panic", "id", rec.id, "panic", bug, "stack", string(debug.Stack()))
 		rec.ended(fault.New(fault.Internal, "worker: panic"), http.StatusInternalServerError)
 		if w.status == 0 {
-			writeError(w, fault.Sentinel(fault.Internal))
+			WriteError(w, fault.Sentinel(fault.Internal))
 		}
 	}
 	if rec.status == 0 {

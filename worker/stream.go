@@ -188,7 +188,7 @@ func (o *answerWriter) end(err error) {
 		}
 	case o.status == 0:
 		o.status = statusOf(err)
-		writeError(o.w, err)
+		WriteError(o.w, err)
 	default:
 		_ = o.event(errorObject(err))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/syumai/workers"
 	"github.com/syumai/workers/cloudflare"
 
+	"pastel/fault"
 	"pastel/worker"
 	"pastel/worker/poolblend"
 )
@@ -21,7 +22,7 @@ func main() {
 	if err != nil {
 		log.Error("settings", "error", err.Error())
 		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "misconfigured", http.StatusInternalServerError)
+			worker.WriteError(w, fault.Sentinel(fault.Internal))
 		})
 	}
 	finished := make(chan bool)

@@ -40,7 +40,8 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute, // of a whole request; answers have their own limits
+		ReadTimeout:       time.Minute,      // of a whole request; answers have their own limits
+		WriteTimeout:      10 * time.Minute, // of a file to a slow reader; chats set their own for each write
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 	}

@@ -205,3 +205,21 @@ func testBudget(t *testing.T, start Start) {
 		}
 	}
 }
+
+// Who asks and does not wait pays for the question: else the upstream's work would
+// be free. The body's messages are 8 tokens by estimate, 20 more are reserved.
+func testBudgetOfTheImpatient(t *testing.T, start Start) {
+	u := NewUpstream(t)
+	s := DefaultSettings(u.Serving("a", "echo", "hang"))
+	s.Limits.DailyTokens, s.Limits.MaxTokens, s.Limits.Ping = 50, 20, worker.Duration{Duration: 200 * time.Millisecond}
+	h := start(t, s, "")
+	for i := range 3 {
+		Leave(t, h, u, ChatBody("hang", "x", false))
+		for deadline := time.Now().Add(5 * time.Second); strings.Count(h.Logs(), "ERR_ABORTED") <= i && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	if r := h.Chat(t, "echo", "x", false); r.Status != 429 || r.Code() != "ERR_BUDGET" {
+		t.Errorf("after three questions: %d %s", r.Status, r.Body)
+	}
+}

@@ -121,6 +121,38 @@ func testPassedFields(t *testing.T, start Start) {
 	}
 }
 
+// Messages reach the upstream as they were checked, whatever else they hold: a
+// field twice, or in another case, may be read differently there.
+func testOnlyCheckedMessages(t *testing.T, start Start) {
+	const image = `[{"type":"image_url","image_url":{"url":"http://169.254.169.254/"}}]`
+	u := NewUpstream(t)
+	h := start(t, DefaultSettings(u.Serving("a", "echo")), "")
+	for _, tt := range []struct {
+		name, fields string
+		status       int
+	}{
+		{"another case after", `"content":"fine","Content":` + image, 200},
+		{"another case before", `"Content":` + image + `,"content":"fine"`, 200},
+		{"text in another case", `"content":` + image + `,"Content":"fine"`, 400},
+		{"twice, text last", `"content":` + image + `,"content":"fine"`, 200},
+		{"twice, text first", `"content":"fine","content":` + image, 400},
+		{"type in another case", `"content":[{"type":"image_url","Type":"text","text":"fine","image_url":{"url":"http://169.254.169.254/"}}]`, 400},
+		{"more in a part of text", `"content":[{"type":"text","text":"fine","image_url":{"url":"http://169.254.169.254/"}}]`, 200},
+		{"text that is an object", `"content":[{"type":"text","text":{"url":"http://169.254.169.254/"}}]`, 400},
+		{"unknown field", `"content":"fine","audio":{"url":"http://169.254.169.254/"}`, 200},
+		{"a schema elsewhere", `"content":"fine"}],"response_format":{"type":"json_schema","json_schema":{"schema":{"$ref":"http://169.254.169.254/"}}},"x":[{"y":0`, 400},
+		{"a schema of its own", `"content":"fine"}],"response_format":{"type":"json_schema","json_schema":{"schema":{"$ref":"#/$defs/a","$defs":{"a":{}}}}},"x":[{"y":0`, 200},
+	} {
+		r := h.Do(t, http.MethodPost, "/v1/chat/completions", `{"model":"echo","messages":[{"role":"user",`+tt.fields+`}]}`, nil)
+		if r.Status != tt.status || r.Status == 200 && !strings.Contains(r.Body, "fine") {
+			t.Errorf("%s: %d %s, want %d", tt.name, r.Status, r.Body, tt.status)
+		}
+	}
+	if bodies, _ := u.Seen(); strings.Contains(strings.Join(bodies, ""), "169.254") {
+		t.Errorf("the upstream was told the URL: %q", bodies)
+	}
+}
+
 func testConcurrentStreams(t *testing.T, start Start) {
 	u := NewUpstream(t)
 	h := start(t, DefaultSettings(u.Serving("a", "slow-40")), "")

@@ -14,6 +14,7 @@ import (
 // fast are limits for tests that wait for them.
 func fast(s worker.Settings) worker.Settings {
 	s.Limits.FirstByte = worker.Duration{Duration: 400 * time.Millisecond}
+	s.Limits.Object = s.Limits.FirstByte
 	s.Limits.Idle = worker.Duration{Duration: 400 * time.Millisecond}
 	return s
 }
@@ -133,14 +134,14 @@ func testPings(t *testing.T, start Start) {
 	u := NewUpstream(t)
 	s := DefaultSettings(u.Serving("a", "late-700", "stall-1", "hang"))
 	s.Limits.Ping = worker.Duration{Duration: 100 * time.Millisecond}
-	s.Limits.Idle = worker.Duration{Duration: 700 * time.Millisecond}
-	s.Limits.FirstByte = worker.Duration{Duration: 900 * time.Millisecond}
+	s.Limits.Idle = worker.Duration{Duration: 2 * time.Second}
+	s.Limits.FirstByte = worker.Duration{Duration: 2 * time.Second}
 	s.Limits.Attempts = 1
 	h := start(t, s, "")
 	for model, want := range map[string]string{"late-700": "", "stall-1": "ERR_TIMEOUT", "hang": "ERR_TIMEOUT"} {
 		r := h.Chat(t, model, "x", true)
 		got := ParseStream(t, r.Body)
-		if n := strings.Count(r.Body, ": ping\n\n"); n < 3 || got.Error != want || got.Done != (want == "") {
+		if n := strings.Count(r.Body, ": ping\n\n"); n < 2 || got.Error != want || got.Done != (want == "") {
 			t.Errorf("%s: %d pings, error %q, done %v", model, n, got.Error, got.Done)
 		}
 	}
@@ -151,9 +152,10 @@ func testPings(t *testing.T, start Start) {
 // a status: it is an error object.
 func testWhitespacePings(t *testing.T, start Start) {
 	u := NewUpstream(t)
-	s := DefaultSettings(u.Serving("a", "echo", "late-700", "status-500", "hang"))
-	s.Limits.Ping = worker.Duration{Duration: 100 * time.Millisecond}
-	s.Limits.FirstByte = worker.Duration{Duration: 900 * time.Millisecond}
+	s := DefaultSettings(u.Serving("a", "echo", "late-1500", "status-500", "hang"))
+	s.Limits.Ping = worker.Duration{Duration: 400 * time.Millisecond}
+	s.Limits.FirstByte = worker.Duration{Duration: 300 * time.Millisecond} // which is for streams
+	s.Limits.Object = worker.Duration{Duration: 4 * time.Second}
 	s.Limits.Attempts = 1
 	h := start(t, s, "")
 	for _, tt := range []struct {
@@ -163,9 +165,9 @@ func testWhitespacePings(t *testing.T, start Start) {
 		pings  int // at least
 	}{
 		{"echo", 200, "", 0},
-		{"late-700", 200, "", 3},
+		{"late-1500", 200, "", 2},
 		{"status-500", 502, "ERR_UPSTREAM", 0},
-		{"hang", 200, "ERR_TIMEOUT", 3},
+		{"hang", 200, "ERR_TIMEOUT", 2},
 	} {
 		r := h.Chat(t, tt.model, "grüße", false)
 		object := strings.TrimLeft(r.Body, "\n")
