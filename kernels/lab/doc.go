@@ -19,23 +19,33 @@
 //     broadcast loads (V8 makes two instructions of one with an offset), vector constants
 //     in locals (three instructions at each use otherwise): Q4_0 matvec 1.09 to 1.17,
 //     tiles of 2 to 16 tokens 1.04 to 1.15.
-//   - Sums of a block split in two: 1.11 for one token; 0.93 to 0.96 for six, where V8
-//     spills: six tokens keep one sum.
+//   - Sums of a block split in two: 1.11 for one token; 0.93 to 0.96 in tiles, where V8
+//     spills: tiles keep one sum.
 //   - Two groups at a time for one token, first one then the other: 1.0 (V8 keeps eight
 //     loads of activations alive and spills); in turns, vector by vector: 1.11 over that.
-//   - Unpacking to bytes for tiles of six, against a tile kernel per format: prefill of 128
-//     tokens 0.98 to 1.16, six tokens 0.80, and 40 KB less. A tile of four tokens was 1.5
-//     times as fast as four of one and cost 17 KB: dropped.
+//   - Tiles of two groups and four tokens, against one group and six: prefill 1.15 to 1.18,
+//     float32 1.3 to 1.6. What counts is loads per dot product (0.75 against 1.17), since V8
+//     does not fold a load into the instruction that uses it. 2×3 gave 1.09, 3×3 and 2×5 the
+//     same as 2×4, 4×2 0.92 and 3×4 0.90 of it (registers).
+//   - Scales of tiles as float32, against widening float16 there: 1.00 to 1.08.
+//   - One activation scale for a whole token (not for 32 columns), in tiles of six: 1.08.
+//     No scales at all: 1.14. Not adopted: outliers of one column would cost all others.
+//   - One tile function with a branch for minimums, against two: 0.99, and 5.6 KB less.
+//   - Unpacking to bytes for tiles, against a tile kernel per format: prefill of 128 tokens
+//     0.98 to 1.16, six tokens 0.80, and 40 KB less.
+//   - Loads that touch the weights one tile of groups ahead, one token, weights from memory:
+//     1.12; with three groups at a time 1.17 (Q4_0) and 1.15 (Q8_0); 1 to 4 KB ahead: 1.0.
+//   - Loads from the highest address down, in wazero: 1.05 to 1.25 for tiles, 1.2 to 1.3 for
+//     attention. It checks an address only above what it has checked on the same pointer.
 //   - exp with rounding by adding 1.5·2²³ and pmin, against nearest, trunc_sat and min
 //     (five and six instructions each): glu 1.85, and 2.0 more with constants in locals;
 //     quantize 3.9.
 //   - A block of a float16 cache widened once for all its queries: attention 1.25 to 1.48.
 //
-// What holds the tile of six tokens at 0.55 to 0.60 of the dot instruction's rate: the
-// same instructions in a loop of native code reach 0.67 of it, without the four
-// instructions per token and block that apply the scales 0.90, without loads of activations
-// 0.71. Dot, multiply-add and multiply share two ports; sharing one activation scale
-// between several blocks would gain most and cost accuracy, and was not tried.
+// The tile of two groups and four tokens reaches 0.67 to 0.72 of the dot instruction's
+// rate. V8's code for it (node --print-wasm-code) has 64 dot products, 48 loads of operands
+// and 55 other instructions in a block; dot, multiply-add and multiply share two ports,
+// which bounds it at 0.80.
 //
 // Nothing in the product imports this package. It must not know models, files or sessions.
 package lab
