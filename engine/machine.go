@@ -19,8 +19,8 @@ type Machine struct {
 	ExactAct bool
 	// Fallback is the packed format of types the kernels do not compute with.
 	Fallback kernels.Format
-	// BatchTokens is the number of prompt tokens per forward pass; 0 means 96,
-	// sixteen tiles of six: enough to reuse every weight, short enough to stop quickly.
+	// BatchTokens is the number of prompt tokens per forward pass; 0 means 128,
+	// thirty-two tiles: enough to reuse every weight, short enough to stop quickly.
 	BatchTokens int
 }
 
@@ -33,5 +33,5 @@ func (m *Machine) batch() int {
 	if m.BatchTokens > 0 {
 		return m.BatchTokens
 	}
-	return 96
+	return 128
 }
