@@ -61,10 +61,33 @@ func NewAdapter(name string, pairs []Pair) (*Adapter, error) {
 			return nil, err
 		}
 	}
-	if a.Bytes() > MaxBytes {
-		return nil, fault.New(fault.BadFile, "blend: adapter of ", a.Bytes(), " bytes is over the limit of ", MaxBytes)
+	if err := CheckSize(float64(a.Bytes() / 4)); err != nil {
+		return nil, err
 	}
 	return a, nil
+}
+
+// CheckSize refuses factors of more values than an adapter may have. Readers ask before
+// they convert any: values are claims then, and a float64 that nothing wraps.
+//
+// Errors: fault.BadFile.
+func CheckSize(values float64) error {
+	if 4*values > MaxBytes {
+		return fault.New(fault.BadFile, "blend: adapter of ", 4*values, " bytes is over the limit of ", MaxBytes)
+	}
+	return nil
+}
+
+// Transpose returns x [rows, cols] as [cols, rows]: files hold the factors of
+// token_embd.weight flipped.
+func Transpose(x []float32, rows, cols int) []float32 {
+	out := make([]float32, len(x))
+	for r := range rows {
+		for c := range cols {
+			out[c*rows+r] = x[r*cols+c]
+		}
+	}
+	return out
 }
 
 // check reports what is wrong with p alone.

@@ -418,3 +418,17 @@ func BenchmarkDeltaSVD(b *testing.B) {
 		}
 	}
 }
+
+func TestCheckSize(t *testing.T) {
+	for values, ok := range map[float64]bool{0: true, MaxBytes / 4: true, MaxBytes/4 + 1: false, 1e300: false, math.Inf(1): false} {
+		if err := CheckSize(values); (err == nil) != ok || err != nil && fault.CodeOf(err) != fault.BadFile {
+			t.Errorf("CheckSize(%v) = %v", values, err)
+		}
+	}
+}
+
+func TestTranspose(t *testing.T) {
+	if got := Transpose([]float32{1, 2, 3, 4, 5, 6}, 2, 3); !slices.Equal(got, []float32{1, 4, 2, 5, 3, 6}) {
+		t.Errorf("Transpose = %v", got)
+	}
+}

@@ -46,7 +46,7 @@ const SignatureFile = "pool.json.sig"
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // maxManifest bounds a manifest in bytes.
-const maxManifest = 8 << 20
+const maxManifest = 16 << 20
 
 // readManifest returns a pool's manifest.
 //

@@ -110,16 +110,16 @@ func collect(f *gguf.File) ([]factors, error) {
 // complete checks that no factor stands alone and that all fit the byte limit.
 func complete(index map[string]*factors) ([]factors, error) {
 	var list []factors
-	total := 0.0 // float64: the extents of a sparse claim cannot wrap it
+	total := 0.0
 	for _, m := range index {
 		if m.a == nil || m.b == nil {
 			return nil, fault.New(fault.BadFile, "gguflora: tensor ", fault.Quote(m.target), " has only one of lora_a and lora_b")
 		}
-		total += 4 * (float64(m.a.NElems()) + float64(m.b.NElems()))
+		total += float64(m.a.NElems()) + float64(m.b.NElems())
 		list = append(list, *m)
 	}
-	if total > blend.MaxBytes {
-		return nil, fault.New(fault.BadFile, "gguflora: factors of ", total, " bytes are over the limit of ", blend.MaxBytes)
+	if err := blend.CheckSize(total); err != nil {
+		return nil, err
 	}
 	order.By(len(list), func(i, j int) bool { return list[i].target < list[j].target },
 		func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -150,7 +150,7 @@ func (m *factors) pair(data []byte, alpha float64) (blend.Pair, error) {
 	}
 	p.Target, p.A, p.B = m.target, a, b
 	if m.target == embedding {
-		p.A, p.B = transpose(b, p.In, p.Rank), a
+		p.A, p.B = blend.Transpose(b, p.In, p.Rank), a
 	}
 	p.Scaling = 1 // alpha 0 means: no scaling, as llama.cpp reads it
 	if alpha != 0 {
@@ -167,15 +167,4 @@ func (m *factors) badShapes(why string) error {
 func load(t *gguf.TensorInfo, data []byte) ([]float32, error) {
 	out := make([]float32, t.NElems())
 	return out, tensor.Dequantize(t.Type, out, data[t.Offset:t.Offset+t.NBytes])
-}
-
-// transpose returns x [rows, cols] as [cols, rows].
-func transpose(x []float32, rows, cols int) []float32 {
-	out := make([]float32, len(x))
-	for r := range rows {
-		for c := range cols {
-			out[c*rows+r] = x[r*cols+c]
-		}
-	}
-	return out
 }

@@ -68,7 +68,7 @@ func add(f *gguf.File, values map[string][]float32, p *blend.Pair, alpha float32
 	shapeA, shapeB := []int{p.Rank, p.In}, []int{p.Out, p.Rank}
 	values[nameA], values[nameB] = p.A, b
 	if p.Target == embedding {
-		values[nameA], values[nameB] = b, transpose(p.A, p.Rank, p.In)
+		values[nameA], values[nameB] = b, blend.Transpose(p.A, p.Rank, p.In)
 		shapeA, shapeB = shapeB, []int{p.In, p.Rank}
 	}
 	if err := f.Add(nameA, typ, shapeA...); err != nil {

@@ -43,19 +43,20 @@ func ParseConfig(b []byte) (*Config, error) {
 		return nil, err
 	}
 	r := reader{v: v}
+	rank := r.number("r", 8)
 	c := &Config{
 		BaseModel:    r.str("base_model_name_or_path"),
-		R:            int(r.number("r", 8)),
+		R:            int(rank),
 		Alpha:        r.number("lora_alpha", 8),
 		RSLoRA:       r.flag("use_rslora"),
 		RankPattern:  r.patterns("rank_pattern"),
 		AlphaPattern: r.patterns("alpha_pattern"),
 	}
-	if r.err == nil && (c.R < 1 || c.R > blend.MaxRank) {
+	if !isRank(rank) {
 		r.fail("r", "is not in 1..256")
 	}
 	for _, p := range c.RankPattern {
-		if p.Value != math.Trunc(p.Value) || p.Value < 1 || p.Value > blend.MaxRank {
+		if !isRank(p.Value) {
 			r.fail("rank_pattern", "has a rank that is not in 1..256")
 		}
 	}
@@ -64,6 +65,8 @@ func ParseConfig(b []byte) (*Config, error) {
 	}
 	return c, nil
 }
+
+func isRank(x float64) bool { return x == math.Trunc(x) && x >= 1 && x <= blend.MaxRank }
 
 // refused lists the keys that change the mathematics when they hold anything
 // but null, false, {} or []. bias, peft_type and init_lora_weights are checked

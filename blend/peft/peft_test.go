@@ -117,7 +117,7 @@ func TestConfigOfWrongTypes(t *testing.T) {
 	for _, text := range []string{
 		``, `[]`, `7`, `{"peft_type":"LORA","r":"4"}`, `{"peft_type":"LORA","r":0}`, `{"peft_type":"LORA","r":257}`, `{"peft_type":"LORA","r":1e300}`,
 		`{"peft_type":"LORA","lora_alpha":[]}`, `{"peft_type":"LORA","use_rslora":1}`, `{"peft_type":"LORA","rank_pattern":[]}`,
-		`{"peft_type":"LORA","rank_pattern":{"q_proj":0}}`, `{"peft_type":"LORA","rank_pattern":{"q_proj":2.5}}`,
+		`{"peft_type":"LORA","rank_pattern":{"q_proj":0}}`, `{"peft_type":"LORA","rank_pattern":{"q_proj":2.5}}`, `{"peft_type":"LORA","r":2.5}`,
 		`{"peft_type":"LORA","alpha_pattern":{".*q_proj":2}}`, `{"peft_type":"LORA","alpha_pattern":{"q_proj":"x"}}`,
 		`{"peft_type":"LORA","base_model_name_or_path":3}`, `{"peft_type":"LORA","r":4,"r":8}`,
 	} {

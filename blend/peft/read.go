@@ -54,8 +54,8 @@ type factors struct {
 
 // collect pairs the tensors up by module, in the order of the file.
 func collect(f *safetensors.File) ([]*factors, error) {
-	if total := totalBytes(f); total > blend.MaxBytes {
-		return nil, fault.New(fault.BadFile, "peft: factors of ", total, " bytes are over the limit of ", blend.MaxBytes)
+	if err := blend.CheckSize(float64(values(f))); err != nil {
+		return nil, err
 	}
 	var list []*factors
 	index := map[string]*factors{}
@@ -78,9 +78,10 @@ func collect(f *safetensors.File) ([]*factors, error) {
 	return list, nil
 }
 
-func totalBytes(f *safetensors.File) (n int64) {
+// values counts the elements of all tensors.
+func values(f *safetensors.File) (n int) {
 	for i := range f.Tensors {
-		n += int64(len(f.Tensors[i].Data))
+		n += f.Tensors[i].NElems()
 	}
 	return n
 }
@@ -136,7 +137,7 @@ func (m *factors) pair(c *Config, base Base) (blend.Pair, error) {
 	}
 	if m.embed {
 		// (B·A)ᵀ = Aᵀ·Bᵀ: the stored A becomes the side of the vocabulary.
-		p.A, p.B = transpose(p.B, p.In, p.Rank), transpose(p.A, p.Rank, p.Out)
+		p.A, p.B = blend.Transpose(p.B, p.In, p.Rank), blend.Transpose(p.A, p.Rank, p.Out)
 		return p, nil
 	}
 	order, err := rowOrder(base, p.Target, p.Out)
@@ -166,17 +167,6 @@ func (m *factors) shape(c *Config) (blend.Pair, error) {
 		p.In, p.Out = p.Out, p.In
 	}
 	return p, nil
-}
-
-// transpose returns x [rows, cols] as [cols, rows].
-func transpose(x []float32, rows, cols int) []float32 {
-	out := make([]float32, len(x))
-	for r := range rows {
-		for c := range cols {
-			out[c*rows+r] = x[r*cols+c]
-		}
-	}
-	return out
 }
 
 // gatherRows returns x with row i taken from row order[i].

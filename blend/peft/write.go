@@ -45,7 +45,7 @@ func appendFactors(f *safetensors.File, p *blend.Pair, module string, base Base,
 	in, out := p.In, p.Out
 	if p.Target == "token_embd.weight" {
 		partA, partB = ".lora_embedding_A", ".lora_embedding_B"
-		a, b = transpose(p.B, out, p.Rank), transpose(p.A, p.Rank, in)
+		a, b = blend.Transpose(p.B, out, p.Rank), blend.Transpose(p.A, p.Rank, in)
 		in, out = out, in
 	} else {
 		order, err := rowOrder(base, p.Target, out)

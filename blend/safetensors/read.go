@@ -222,6 +222,9 @@ func (f *File) cut(extents []extent, data []byte) error {
 	return nil
 }
 
+// NElems is the number of elements.
+func (t *Tensor) NElems() int { return int(uint64(len(t.Data)) / t.DType.size()) }
+
 // Floats converts the data to float32; exact for the three types it knows.
 //
 // Errors: fault.UnsupportedType for every other type.
@@ -230,7 +233,7 @@ func (t *Tensor) Floats() ([]float32, error) {
 	if !ok {
 		return nil, fault.New(fault.UnsupportedType, "safetensors: tensor ", fault.Quote(t.Name), ": cannot read ", string(t.DType), " as floats")
 	}
-	out := make([]float32, uint64(len(t.Data))/t.DType.size())
+	out := make([]float32, t.NElems())
 	if len(out) == 0 {
 		return out, nil
 	}

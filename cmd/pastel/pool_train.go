@@ -319,5 +319,9 @@ func poolPlanted(ctx context.Context, e env, args []string) error {
 		runs = append(runs, scores)
 	}
 	planted.WriteTable(e.stdout, planted.Summarise(runs))
+	if *seeds > 2 {
+		fmt.Fprint(e.stdout, "\nwithout seed 1, on which the world was tuned:\n\n")
+		planted.WriteTable(e.stdout, planted.Summarise(runs[1:]))
+	}
 	return nil
 }
