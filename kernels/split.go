@@ -29,7 +29,7 @@ func (o Quantize) split() (units, grain int) {
 func (o Matmul) split() (units, grain int) {
 	units = groups(o.Rows)
 	grain = min(matmulBytes/max(1, o.Format.GroupBytes(o.K)), units/16)
-	return units, max(6, grain-grain%6) // tiles take two or three groups
+	return units, max(6, grain-grain%6) // tiles take two, three or four groups
 }
 
 func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 4 }

@@ -13,9 +13,9 @@ import (
 //	(record, first, end, x, dst, w)
 //
 // x is the tile's activations, dst the output row of its first token, w the
-// address of group 0. A tile of one token works on two groups at a time, which
-// share the loads of activations; where only one is left the second repeats it
-// and is not stored.
+// address of group 0. A tile works on several groups at a time, which
+// share the loads of activations; where fewer are left the last is repeated
+// and not stored.
 type tileFunc struct {
 	f          *simd128.Func
 	rec        *record
@@ -92,7 +92,13 @@ func (t *tileFunc) store(g int) {
 	}
 	left := t.rows.Sub(t.group.ShlI(2)).SubI(int32(4 * g)).Let("left")
 	at := t.out.AddI(int32(16 * g)).Let("at")
-	f.IfElse(left.GeSI(kernels.GroupRows).And(t.accum.Eqz()), func() {
+	whole := left.GeSI(kernels.GroupRows).Let("whole")
+	if t.width == 1 { // adapters' low-rank paths add to every row: not one lane at a time
+		f.If(whole.And(t.accum), func() { ys[0].Set(ys[0].Add(at.LoadF32x4(0))) })
+	} else {
+		whole = whole.And(t.accum.Eqz())
+	}
+	f.IfElse(whole, func() {
 		t.eachRow(at, func(u int, p simd128.I32) { p.StoreV128(0, ys[u].AsV128(), 2) })
 	}, func() {
 		t.eachRow(at, func(u int, p simd128.I32) { f.Call(t.partial, p, ys[u], left, t.accum) })

@@ -8,12 +8,20 @@ import (
 // floatUnroll is the number of columns per turn of the inner loop.
 const floatUnroll = 4
 
+// oneTokenGroups is the number of groups of a tile of one token: their sums do not wait
+// for one another, and a low-rank product of rank 16 is read in one go.
+const oneTokenGroups = 4
+
 // floatTile emits a tile function of float weights: one vector holds one column
 // of four rows.
 func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.Func) *simd128.Func {
 	step := format.GroupBytes(1)
 	bytes := func(f *simd128.Func, k simd128.I32) simd128.I32 { return groupBytes(f, format, k) }
-	return b.tile(format.String(), 2, width, bytes, partial, func(t *tileFunc) {
+	groups := 2
+	if width == 1 {
+		groups = oneTokenGroups
+	}
+	return b.tile(format.String(), groups, width, bytes, partial, func(t *tileFunc) {
 		f := t.f
 		xStride := t.rec.i32("XStride").ShlI(2).Let("x_stride")
 		x, w := make([]simd128.I32, width), make([]simd128.I32, len(t.w))
