@@ -37,7 +37,7 @@ const MaxHeadDim = 1024
 
 // ScratchBytes is each thread's scratch: unpacked groups of a matrix of up to
 // MaxK columns, or the scores, slots and state of Attention.
-const ScratchBytes = MaxK * 5
+const ScratchBytes = MaxK * 6
 
 // ControlBytes is the size of the control block for up to threads threads.
 func ControlBytes(threads int) int { return ControlScratch + threads*ScratchBytes }

@@ -137,7 +137,7 @@ func (b *bench) extremes(f kernels.Format, n, rows, k int) {
 	for i := range file {
 		file[i] = []byte{0x80, 0x7f, 0xff, 0}[b.rng.IntN(4)]
 	}
-	setScales(f, file, 1.0/64)
+	setScales(f, file)
 	x := b.floats(n * k)
 	for i, v := 0, b.im.Mem.F32(x, n*k); i < len(v); i++ {
 		v[i] = float32(math.Copysign(2, float64(v[i])))
@@ -146,17 +146,20 @@ func (b *bench) extremes(f kernels.Format, n, rows, k int) {
 	b.multiply(f, b.pack(f, file, rows, k), x, n, rows, k)
 }
 
-// setScales writes d into the float16 scales and minimums of every block.
-func setScales(f kernels.Format, file []byte, d float32) {
-	half := tensor.F32ToF16(d)
-	at := map[kernels.Format][]int{kernels.Q4_1: {0, 2}, kernels.Q5_1: {0, 2}, kernels.Q4_K: {0, 2}, kernels.Q5_K: {0, 2}}[f]
-	if at == nil {
-		at = []int{0}
-	}
-	typ, _ := tensor.ParseType(f.String())
-	for block := range len(file) / typ.BlockBytes() {
-		for _, o := range at {
-			binary.LittleEndian.PutUint16(file[block*typ.BlockBytes()+o:], half)
+// setScales writes the scales of every block of a file, such that weights stay
+// about two with the largest scales of scales.
+func setScales(f kernels.Format, file []byte) {
+	shape := f.Shape()
+	d := map[kernels.Scaling]float32{kernels.HalfScale: 1.0 / 64, kernels.ScaleOnly: 2, kernels.SignedScale: 1.0 / 2048,
+		kernels.PairedScale: 1.0 / 1024, kernels.SixteenthScale: 1.0 / 2048, kernels.NibbleScale: 1.0 / 32}[shape.Scaling]
+	for ; len(file) > 0; file = file[shape.FileBytes:] {
+		if shape.Scaling == kernels.PowerScale {
+			file[0] = 128 - 3
+			continue
+		}
+		binary.LittleEndian.PutUint16(file[shape.D:], tensor.F32ToF16(d))
+		if shape.Min {
+			binary.LittleEndian.PutUint16(file[shape.D+2:], tensor.F32ToF16(d))
 		}
 	}
 }

@@ -1,103 +1,143 @@
 package kernels
 
+import "math"
+
 // packGroup packs one group of up to four rows from src (rows of a file, one
 // after another) into dst, one packed group. The definition of CodePack.
 func packGroup(f Format, dst, src []byte, rows, k, zero int) {
+	if f == TQ1_0 { // is packed as TQ2_0
+		f, src = TQ2_0, twosOfTrits(src)
+	}
 	clear(dst)
 	rowBytes := f.FileRowBytes(k)
 	for r := range GroupRows {
 		row := src[min(r, rows-1)*rowBytes:][:rowBytes]
-		switch f {
-		case F32:
-			packElems(dst, row, r, 4)
-		case F16, BF16:
-			packElems(dst, row, r, 2)
-		case Q8_0:
-			packQ8(dst, row, r, k/BlockK, byte(zero))
-		case Q4_K, Q5_K:
-			packQ45(map[Format]Format{Q4_K: Q4_1, Q5_K: Q5_1}[f], dst, unpackK(f, row), r, k/BlockK)
-		default:
-			packQ45(f, dst, row, r, k/BlockK)
+		if f.Quantised() {
+			newPlanes(f, dst, k).packRow(row, r, byte(zero))
+			continue
+		}
+		size := shapes[f].FileBytes
+		for i := 0; i < len(row); i += size {
+			copy(dst[i*GroupRows+r*size:][:size], row[i:i+size])
 		}
 	}
 }
 
-// packElems interleaves elements of size bytes.
-func packElems(dst, row []byte, r, size int) {
-	for i := 0; i < len(row); i += size {
-		copy(dst[i*GroupRows+r*size:][:size], row[i:i+size])
-	}
+// planes are the planes of a packed group (see Format). high and super are empty
+// where the format has none.
+type planes struct {
+	format                  Format
+	shape                   *Shape
+	nb                      int
+	low, high, scale, super []byte
 }
 
-// packQ8 splits blocks {d, qs[32]} into planes.
-func packQ8(dst, row []byte, r, nb int, zero byte) {
-	d := dst[nb*128:]
-	for b := range nb {
-		block := row[b*34 : b*34+34]
-		copy(d[b*8+r*2:], block[:2])
-		for at := range BlockK {
-			dst[b*128+at/4*16+r*4+at%4] = block[2+columnOf(at/4, r, at%4)] + zero
-		}
+func newPlanes(f Format, group []byte, k int) *planes {
+	p := &planes{format: f, shape: &shapes[f], nb: k / BlockK}
+	cut := func(n int) []byte {
+		head := group[:n]
+		group = group[n:]
+		return head
 	}
+	p.low = cut(p.nb * 16 * p.shape.Low.Bits)
+	p.high = cut(p.nb * 16 * p.shape.High.Bits)
+	p.scale = cut(p.nb * p.shape.ScaleBytes())
+	p.super = group
+	return p
 }
 
-// packQ45 splits blocks {d, [m], [qh], qs[16]} into planes.
-func packQ45(f Format, dst, row []byte, r, nb int) {
-	info := &formats[f]
-	qh := dst[nb*64:]
-	scales := qh
-	five := f.five()
-	if five {
-		scales = qh[nb*16:]
-	}
-	for b := range nb {
-		block := row[b*info.fileBytes : (b+1)*info.fileBytes]
-		copy(scales[b*8+r*2:], block[:2])
-		block = block[2:]
-		if info.hasMin {
-			copy(scales[nb*8+b*8+r*2:], block[:2])
-			block = block[2:]
-		}
-		if five {
-			packHighBits(qh[b*16+r*4:][:4], block[:4], r)
-			block = block[4:]
-		}
-		for at := range 16 {
-			dst[b*64+at/4*16+r*4+at%4] = block[columnOf(at/4, r, at%4)]
-		}
-	}
-}
-
-// unpackK turns superblocks {d, dmin, scales[12], [qh[32]], qs[128]} into blocks
-// of Q4_1 or Q5_1: eight sub-blocks with float16 d·scale and −dmin·min.
-//
-// Source: llama.cpp, ggml-common.h, block_q4_K and block_q5_K.
-func unpackK(f Format, row []byte) []byte {
-	ints := 16
-	if f.five() {
-		ints += 32
-	}
-	var out []byte
-	for ; len(row) > 0; row = row[ints+128:] {
-		half := func(at int) float32 { return halfToF32(uint16(row[at]) | uint16(row[at+1])<<8) }
-		for sub := range 8 {
-			scale, minimum := scaleMinK(row[4:16], sub)
-			d, m := f32ToHalf(half(0)*float32(scale)), f32ToHalf(half(2)*float32(-int(minimum)))
-			out = append(out, byte(d), byte(d>>8), byte(m), byte(m>>8))
-			if f.five() {
-				var high [4]byte
-				for c := range BlockK {
-					high[c/8] |= row[16+c] >> sub & 1 << (c % 8)
+// packRow spreads a row of a file over the planes.
+func (p *planes) packRow(row []byte, r int, zero byte) {
+	size, per := p.shape.FileBytes, p.shape.FileBlock/BlockK
+	for b := range p.nb {
+		block := row[b/per*size : (b/per+1)*size]
+		for j := range 8 {
+			for i := range 4 {
+				c := b%per*BlockK + columnOf(j, r, i)
+				q := p.shape.Low.get(block, c)
+				if p.format == Q8_0 {
+					q += zero
 				}
-				out = append(out, high[:]...)
-			}
-			qs, shift := row[ints+sub/2*32:], sub%2*4
-			for c := range 16 {
-				out = append(out, qs[c]>>shift&15|qs[c+16]>>shift<<4)
+				put(p.low, p.shape.Low.Bits, b, j, 4*r+i, q)
+				if p.shape.High.Bits > 0 {
+					put(p.high, p.shape.High.Bits, b, j, 4*r+i, p.shape.High.get(block, c))
+				}
 			}
 		}
+		p.packScale(block, r, b, b%per)
 	}
-	return out
+}
+
+// put writes byte at of vector j of block b of a plane.
+func put(plane []byte, bits, b, j, at int, q byte) {
+	i, shift := place(bits, b, j, at)
+	plane[i] |= q << shift
+}
+
+// take reads it.
+func take(plane []byte, bits, b, j, at int) byte {
+	i, shift := place(bits, b, j, at)
+	return plane[i] >> shift & (1<<bits - 1)
+}
+
+// place is where a plane of the given number of bits holds an integer.
+func place(bits, b, j, at int) (i, shift int) {
+	switch bits {
+	case 8:
+		return b*128 + j*16 + at, 0
+	case 4:
+		return b*64 + j%4*16 + at, j / 4 * 4
+	case 2:
+		return b*32 + j/4*16 + at, j % 4 * 2
+	}
+	return b*16 + at, j
+}
+
+// packScale moves the scales of block b, the sub-th of the file's block.
+func (p *planes) packScale(block []byte, r, b, sub int) {
+	d := block[p.shape.D:]
+	half := func(to, from []byte, flip byte) { to[0], to[1] = from[0], from[1]^flip }
+	super := func(flip byte) {
+		half(p.super[b/8*8+2*r:], d, 0)
+		if p.shape.Min {
+			half(p.super[(p.nb/8+b/8)*8+2*r:], d[2:], flip)
+		}
+	}
+	switch p.shape.Scaling {
+	case HalfScale:
+		half(p.scale[b*8+2*r:], d, 0)
+		if p.shape.Min {
+			half(p.scale[(p.nb+b)*8+2*r:], d[2:], 0)
+		}
+	case PowerScale:
+		p.scale[b*4+r] = block[0]
+	case SignedScale: // IQ4_XS
+		high := uint16(block[2]) | uint16(block[3])<<8
+		low := block[4+sub/2] >> (sub % 2 * 4) & 15
+		p.scale[b*4+r] = low + byte(high>>(2*sub)&3<<4) - 32
+		super(0)
+	case PairedScale: // Q4_K, Q5_K
+		p.scale[b*8+r], p.scale[b*8+4+r] = scaleMinK(block[4:16], sub)
+		super(0x80)
+	case SixteenthScale, NibbleScale:
+		for h := range 2 {
+			p.scale[b*8+h*4+r] = p.scaleOf(block, 2*sub+h)
+		}
+		super(0x80)
+	case ScaleOnly:
+		super(0)
+	}
+}
+
+// scaleOf reads the scale of sixteen columns.
+func (p *planes) scaleOf(block []byte, s int) byte {
+	switch p.format {
+	case Q6_K:
+		return block[192+s]
+	case Q3_K: // four low bits, two high bits, 32 too much
+		return block[96+s%8]>>(s/8*4)&15 | block[104+s%4]>>(s/4*2)&3<<4 - 32
+	}
+	return block[s] // Q2_K
 }
 
 // scaleMinK reads the six-bit scale and minimum of a sub-block.
@@ -108,14 +148,24 @@ func scaleMinK(s []byte, sub int) (scale, minimum byte) {
 	return s[sub+4]&15 | s[sub-4]>>6<<4, s[sub+4]>>4 | s[sub]>>6<<4
 }
 
-// packHighBits moves bit c of the file, column c's, to bit j of byte i.
-func packHighBits(dst, src []byte, r int) {
-	for j := range 8 {
-		for i := range 4 {
-			c := columnOf(j, r, i)
-			dst[i] |= src[c/8] >> (c % 8) & 1 << j
+// twosOfTrits turns blocks of TQ1_0 into blocks of TQ2_0. A byte b stands for
+// b/256 as a fraction in base 3, whose digits are the columns.
+func twosOfTrits(src []byte) (out []byte) {
+	for ; len(src) > 0; src = src[54:] {
+		var block [66]byte
+		c := 0
+		for _, part := range []struct{ at, bytes, digits int }{{0, 32, 5}, {32, 16, 5}, {48, 4, 4}} {
+			for n, power := 0, byte(1); n < part.digits; n, power = n+1, power*3 {
+				for _, b := range src[part.at : part.at+part.bytes] {
+					block[c/128*32+c%32] |= byte(int(b*power)*3>>8) << (c % 128 / 32 * 2)
+					c++
+				}
+			}
 		}
+		copy(block[64:], src[52:54])
+		out = append(out, block[:]...)
 	}
+	return out
 }
 
 // A packedMatrix reads weights back; only the reference executor and tests do.
@@ -123,7 +173,7 @@ type packedMatrix struct {
 	format Format
 	data   []byte
 	k      int
-	zero   int // Q8_0: stored integer minus true one
+	zero   int // stored integer minus true one, where the machine chooses it
 }
 
 // group returns the group of row r and r's place in it.
@@ -155,11 +205,12 @@ func (p *packedMatrix) row(r int, dst []float32) {
 		}
 		return
 	}
-	var q [BlockK]int32
+	planes := newPlanes(p.format, g, p.k)
+	var block blockValues
 	for b := range p.k / BlockK {
-		d, m := p.block(g, lane, b, &q)
-		for i, v := range q {
-			dst[b*BlockK+i] = d*float32(v) + m
+		p.block(planes, lane, b, &block)
+		for i, v := range block.q {
+			dst[b*BlockK+i] = float32(block.d[i/16]*float32(v)) + block.m[i/16]
 		}
 	}
 }
@@ -171,39 +222,62 @@ func copyLane(dst, group []float32, lane int) {
 	}
 }
 
-// block unpacks the true integers of block b of a lane, its scale and minimum.
-func (p *packedMatrix) block(g []byte, lane, b int, q *[BlockK]int32) (d, m float32) {
-	nb := p.k / BlockK
-	half := func(plane []byte) float32 {
-		at := b*8 + lane*2
-		return halfToF32(uint16(plane[at]) | uint16(plane[at+1])<<8)
-	}
-	each := func(n int, f func(at, j, i, column int)) {
-		for j := range n {
-			for i := range 4 {
-				f(j*16+lane*4+i, j, i, columnOf(j, lane, i))
+// blockValues are one row's part of a block: true integers, and the scale and
+// minimum of either half.
+type blockValues struct {
+	q    [BlockK]int32
+	d, m [2]float32
+}
+
+// block reads block b of a lane.
+func (p *packedMatrix) block(planes *planes, lane, b int, out *blockValues) {
+	shape := planes.shape
+	for j := range 8 {
+		for i := range 4 {
+			at := 4*lane + i
+			q := int32(take(planes.low, shape.Low.Bits, b, j, at))
+			if shape.High.Bits > 0 {
+				q |= int32(take(planes.high, shape.High.Bits, b, j, at)) << shape.Low.Bits
 			}
+			switch {
+			case p.format == Q8_0:
+				q = int32(int8(byte(q) - byte(p.zero)))
+			case shape.Table != nil:
+				q = int32(shape.Table[q])
+			default:
+				q -= int32(shape.Zero)
+			}
+			out.q[columnOf(j, lane, i)] = q
 		}
 	}
-	if p.format == Q8_0 {
-		each(8, func(at, _, _, column int) { q[column] = int32(int8(g[b*128+at] - byte(p.zero))) })
-		return half(g[nb*128:]), 0
+	for h := range 2 {
+		out.d[h], out.m[h] = planes.scaleAt(lane, b, h)
 	}
-	scales := g[nb*64:]
-	each(4, func(at, _, _, column int) {
-		v := g[b*64+at]
-		q[column], q[column+16] = int32(v&15), int32(v>>4)
-	})
-	if p.format.five() {
-		each(8, func(_, j, i, column int) { q[column] |= int32(scales[b*16+lane*4+i]>>j&1) << 4 })
-		scales = scales[nb*16:]
+}
+
+// scaleAt reads scale and minimum of half h of block b; all products are exact.
+func (p *planes) scaleAt(lane, b, h int) (d, m float32) {
+	half := func(plane []byte, at int) float32 {
+		return halfToF32(uint16(plane[at+2*lane]) | uint16(plane[at+2*lane+1])<<8)
 	}
-	info := &formats[p.format]
-	for i := range q {
-		q[i] -= info.zero
+	s, super := p.scale[b*p.shape.ScaleBytes():], b/8*8
+	minimum := func() float32 { return half(p.super, (p.nb/8+b/8)*8) }
+	switch p.shape.Scaling {
+	case HalfScale:
+		if p.shape.Min {
+			m = half(p.scale, (p.nb+b)*8)
+		}
+		return half(p.scale, b*8), m
+	case PowerScale:
+		return math.Float32frombits(uint32(s[lane])<<23) / 2, 0
+	case SignedScale:
+		return half(p.super, super) * float32(int8(s[lane])), 0
+	case PairedScale:
+		return half(p.super, super) * float32(s[lane]), minimum() * float32(s[4+lane])
+	case SixteenthScale:
+		return half(p.super, super) * float32(int8(s[4*h+lane])), 0
+	case NibbleScale:
+		return half(p.super, super) * float32(s[4*h+lane]&15), minimum() * float32(s[4*h+lane]>>4)
 	}
-	if info.hasMin {
-		m = half(scales[nb*8:])
-	}
-	return half(scales), m
+	return half(p.super, super), 0
 }

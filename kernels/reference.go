@@ -6,10 +6,10 @@ import "math"
 // operation: readable, unhurried, float64 inside sums. The zero value is ready;
 // it is not safe for concurrent use.
 type Reference struct {
-	row   []float32 // one dequantised weight row
-	q     []int32   // one unpacked integer row
-	acc   []float64 // attention accumulator
-	probs []float64
+	row    []float32     // one dequantised weight row
+	blocks []blockValues // one unpacked row
+	acc    []float64     // attention accumulator
+	probs  []float64
 }
 
 // Run executes the tape's operations in order.
@@ -234,12 +234,12 @@ func dot(x, y []float32) float64 {
 func (x *Reference) matmulQ8(m *Memory, e Matmul, w *packedMatrix, store func(t, r int, v float64)) {
 	layout := ActLayout{K: e.K, Sub: e.Sub}
 	nb, subs := e.K/BlockK, BlockK/e.Sub
-	x.q = grow(x.q, e.K)
-	d, mins := make([]float32, nb), make([]float32, nb)
+	x.blocks = grow(x.blocks, nb)
 	for r := range e.Rows {
 		g, lane := w.group(r)
+		planes := newPlanes(e.Format, g, e.K)
 		for b := range nb {
-			d[b], mins[b] = w.block(g, lane, b, (*[BlockK]int32)(x.q[b*BlockK:]))
+			w.block(planes, lane, b, &x.blocks[b])
 		}
 		for t := 0; t < e.N; {
 			width := TileWidth(e.N - t)
@@ -248,9 +248,13 @@ func (x *Reference) matmulQ8(m *Memory, e Matmul, w *packedMatrix, store func(t,
 			for u := range width {
 				var total float64
 				for b := range nb {
-					total += float64(d[b]) * float64(f32At(tile, dAt+4*(b*width+u))) * float64(dotQ8(x.q[b*BlockK:], tile[layout.qs(b, u, width, 0):]))
+					block, acts := &x.blocks[b], tile[layout.qs(b, u, width, 0):]
+					scale := float64(f32At(tile, dAt+4*(b*width+u)))
+					for h := range 2 {
+						total += float64(block.d[h]) * scale * float64(dotQ8(block.q[16*h:], acts[32*h:]))
+					}
 					for s := range subs {
-						total += float64(mins[b]) * float64(f32At(tile, sumAt+4*((b*subs+s)*width+u)))
+						total += float64(block.m[s]) * float64(f32At(tile, sumAt+4*((b*subs+s)*width+u)))
 					}
 				}
 				store(t+u, r, total)
@@ -260,10 +264,10 @@ func (x *Reference) matmulQ8(m *Memory, e Matmul, w *packedMatrix, store func(t,
 	}
 }
 
-// dotQ8 is the integer product of one block of weights with one of activations.
+// dotQ8 is the integer product of half a block of weights with one of activations.
 func dotQ8(q []int32, x []byte) (sum int32) {
-	for i, w := range q[:BlockK] {
-		sum += w * int32(int8(x[i/16*32+i%16]))
+	for i, w := range q[:BlockK/2] {
+		sum += w * int32(int8(x[i]))
 	}
 	return sum
 }

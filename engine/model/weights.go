@@ -247,21 +247,25 @@ func (r *weightReader) keep(err error) {
 	}
 }
 
-// packedFormats says which file types the kernels compute with directly.
-var packedFormats = map[tensor.Type]kernels.Format{
-	tensor.F32: kernels.F32, tensor.F16: kernels.F16, tensor.BF16: kernels.BF16,
-	tensor.Q8_0: kernels.Q8_0, tensor.Q4_0: kernels.Q4_0, tensor.Q4_1: kernels.Q4_1,
-	tensor.Q5_0: kernels.Q5_0, tensor.Q5_1: kernels.Q5_1, tensor.Q4_K: kernels.Q4_K, tensor.Q5_K: kernels.Q5_K,
-}
+// packedFormats says which file types the kernels compute with directly: all that
+// models are stored in.
+var packedFormats = func() map[tensor.Type]kernels.Format {
+	formats := map[tensor.Type]kernels.Format{}
+	for f := range kernels.Formats() {
+		if t, err := tensor.ParseType(f.String()); err == nil {
+			formats[t] = f
+		}
+	}
+	return formats
+}()
 
 // Choose sets each matrix's packed format. Types the kernels do not compute with
 // are converted while loading to fallback (or F32 where fallback does not fit the
-// row length). Q4_K and Q5_K are packed with rounded scales: where fallback is
-// F32, exact weights are wanted and they are converted too.
+// row length).
 func (w *Weights) Choose(fallback kernels.Format) {
 	for _, m := range w.Matrices {
 		f, ok := packedFormats[m.Info.Type]
-		if !ok || fallback == kernels.F32 && (f == kernels.Q4_K || f == kernels.Q5_K) {
+		if !ok {
 			f = fallback
 		}
 		if !f.Fits(m.K) {

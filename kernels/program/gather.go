@@ -13,8 +13,7 @@ func (b *builder) embed() *simd128.Func {
 	dst, table, ids, k := r.i32("Dst"), r.i32("Table"), r.i32("IDs"), r.i32("K")
 	format, scale := r.i32("Format"), r.f32("Scale")
 	scratch := simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")
-	packed, unpacked, kind := f.I32Var("packed"), f.I32Var("unpacked"), f.I32Var("kind")
-	f.Switch(format, b.sizeCases(f, k, packed, unpacked, kind), func() { f.Unreachable() })
+	packed, _, kind := b.sizesOf(f, format, k)
 	t, g := f.I32Var("t"), f.I32Var("group")
 	f.For(t, start, end, 1, func() {
 		id := ids.Add(t.ShlI(2)).LoadI32(0).Let("id")
@@ -24,8 +23,8 @@ func (b *builder) embed() *simd128.Func {
 		f.IfElse(kind.EqI(int32(floatKind)), func() {
 			b.gatherFloats(f, format, g, lane, out, k)
 		}, func() {
-			f.CallIndirect(tables.unpack, unpackSignature, format, g, scratch, k, f.I32(1))
-			b.gatherBytes(f, r, scratch, lane, out, k)
+			f.Call(tables.unpack, format, g, scratch, k, f.I32(1))
+			b.gatherBytes(f, r, kind, scratch, lane, out, k)
 		})
 		f.If(scale.Ne(f.F32(1)), func() {
 			p := at(f, dst, t.Mul(k))
@@ -62,27 +61,37 @@ func half1(f *simd128.Func, p simd128.I32, offset int) simd128.F32 {
 
 // gatherBytes dequantises one lane of the wide blocks at src. A row is one lane of
 // its group, turned by its number (see kernels.Format).
-func (b *builder) gatherBytes(f *simd128.Func, r *record, src, lane, out, k simd128.I32) {
-	at, d, m := f.I32Var("at"), f.I32Var("d"), f.F32x4Var("m4")
+func (b *builder) gatherBytes(f *simd128.Func, r *record, kind, src, lane, out, k simd128.I32) {
+	at, m, step, between := f.I32Var("at"), f.F32x4Var("m4"), f.I32Var("step"), f.I32Var("between")
 	at.Set(src)
-	d.Set(src.Add(lane.ShlI(2)))
+	b.wideSteps(f, kind, step, between)
 	withMin := f.I32(minFormats()).ShrU(r.i32("Format")).AndI(1).Let("with_min")
 	zero := r.i32("Zero").SplatI32x4().Let("zero")
 	shuffle := f.V128Var("pick")
 	b.pickLane(f, shuffle, lane)
 	stop := out.Add(k.ShlI(2)).Let("stop")
 	f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
-		d4 := d.Load32Splat(wideScale).AsF32x4().Let("d4")
-		f.If(withMin, func() { m.Set(d.Load32Splat(wideMin).AsF32x4()) })
-		for j := range 8 {
-			word := at.LoadI8x16(16 * j).Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
-			w := word.Sub(zero).ShlI(24).ShrSI(24)                            // bytes wrap: the difference has eight bits
-			to := out.Add(lane.AddI(int32(j)).AndI(3).ShlI(4))
-			to.StoreV128(j/4*64, madd(w.ConvertS(), d4, m).AsV128(), 2)
-		}
-		at.Set(at.AddI(wideBytes))
-		d.Set(d.AddI(wideBytes))
-		out.Set(out.AddI(128))
+		qs, apart := f.I32Var("qs"), f.I32Var("apart")
+		qs.Set(at)
+		// the scale lies behind the half, or behind both
+		apart.Set(simd128.Select(between, f.I32(0), f.I32(halfBytes)))
+		end := out.AddI(128).Let("end")
+		f.Loop(func(again simd128.Label) {
+			d := qs.Add(lane.ShlI(2)).Add(apart).Let("d")
+			d4 := d.Load32Splat(halfBytes).AsF32x4().Let("d4")
+			f.If(withMin, func() { m.Set(d.Load32Splat(halfBytes + 16).AsF32x4()) })
+			for j := range 4 {
+				word := qs.LoadI8x16(16 * j).Swizzle(shuffle.AsI8x16()).AsI32x4() // the lane's four bytes, one per 32-bit lane
+				w := word.Sub(zero).ShlI(24).ShrSI(24)                            // bytes wrap: the difference has eight bits
+				to := out.Add(lane.AddI(int32(j)).AndI(3).ShlI(4))
+				to.StoreV128(0, madd(w.ConvertS(), d4, m).AsV128(), 2)
+			}
+			qs.Set(qs.Add(between).AddI(halfBytes))
+			apart.Set(f.I32(0))
+			out.Set(out.AddI(64))
+			f.BrIf(again, out.LtU(end))
+		})
+		at.Set(at.Add(step))
 	})
 }
 

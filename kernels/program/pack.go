@@ -14,10 +14,9 @@ type packer struct {
 	bytes  simd128.I32                    // variable: the integers are bytes
 	min    simd128.I32                    // variable: the format has minimums
 	five   simd128.I32                    // variable: the integers have five bits
+	power  simd128.I32                    // variable: the scale is a byte
 	zero   simd128.I8x16                  // variable: added to every byte
-	low    simd128.I8x16                  // nibble mask
 	bits   *simd128.Func                  // turn_bits
-	kRow   *simd128.Func                  // pack_k_row
 }
 
 // Ways of packing.
@@ -25,23 +24,26 @@ const (
 	packWords = iota // float32
 	packHalves
 	packBlocks // of 32 columns
-	packK      // superblocks of 256 columns: Q4_K, Q5_K
+	packSuper  // superblocks of 256 columns, see pack_super.go
 )
 
 // pack emits the operation. A unit is a group; rows that do not exist repeat
 // the last one.
 func (b *builder) pack() *simd128.Func {
-	bits := b.turnBits()
-	kRow := b.packKRow(bits)
+	bits, super := b.turnBits(), b.packSuper()
 	f, r, start, end := b.unitsFunc("pack", kernels.Pack{})
 	k, last := r.i32("K"), r.i32("Rows").SubI(1).Let("last")
 	p := &packer{f: f, dst: f.I32Var("dst"), blocks: f.I32Var("blocks"), bytes: f.I32Var("bytes"), min: f.I32Var("min"), five: f.I32Var("five"),
-		zero: f.I8x16Var("zero"), low: f.I8x16(15).Let("low"), bits: bits, kRow: kRow}
+		power: f.I32Var("power"), zero: f.I8x16Var("zero"), bits: bits}
 	for i := range p.src {
 		p.src[i] = f.I32Var("src")
 	}
-	way, rowBytes, groupBytes := f.I32Var("way"), f.I32Var("row_bytes"), f.I32Var("group_bytes")
-	f.Switch(r.i32("Format"), p.cases(r, k, way, rowBytes, groupBytes), func() { f.Unreachable() })
+	format := r.i32("Format")
+	way, columns, size := f.I32Var("way"), f.I32Var("columns"), f.I32Var("size")
+	f.Switch(format, p.cases(r, way, columns, size), func() { f.Unreachable() })
+	p.blocks.Set(k.DivU(columns))
+	rowBytes := p.blocks.Mul(size).Let("row_bytes")
+	groupBytes, _, _ := b.sizesOf(f, format, k)
 	g := f.I32Var("group")
 	f.For(g, start, end, 1, func() {
 		for i, src := range p.src {
@@ -49,39 +51,39 @@ func (b *builder) pack() *simd128.Func {
 			src.Set(r.i32("Src").Add(simd128.Select(row.LtS(last), row, last).Mul(rowBytes)))
 		}
 		p.dst.Set(r.i32("Dst").Add(g.Mul(groupBytes)))
-		f.Switch(way, []func(){func() { p.floats(4) }, func() { p.floats(2) }, p.integers, p.superblocks}, func() { f.Unreachable() })
+		f.Switch(way, []func(){func() { p.floats(4) }, func() { p.floats(2) }, p.integers, func() {
+			f.Call(super, format, p.blocks, p.dst, p.src[0], p.src[1], p.src[2], p.src[3])
+		}}, func() { f.Unreachable() })
 	})
 	return f
 }
 
 // cases sets the variables for every format.
-func (p *packer) cases(r *record, k, way, rowBytes, groupBytes simd128.I32) []func() {
+func (p *packer) cases(r *record, way, columns, size simd128.I32) []func() {
 	f := p.f
 	cases := []func(){func() { f.Unreachable() }}
 	for packed := range kernels.Formats() {
 		if packed == kernels.FormatNone {
 			continue
 		}
-		block := kernels.FileBlock(packed)
+		shape := packed.Shape()
 		cases = append(cases, func() {
-			p.blocks.Set(k.DivUI(int32(block)))
-			rowBytes.Set(p.blocks.Mul(f.I32(int32(packed.FileRowBytes(block)))))
-			groupBytes.Set(p.blocks.Mul(f.I32(int32(packed.GroupBytes(block)))))
+			columns.Set(f.I32(int32(shape.FileBlock)))
+			size.Set(f.I32(int32(shape.FileBytes)))
 			switch {
 			case packed == kernels.F32:
 				way.Set(f.I32(packWords))
 			case !packed.Quantised():
 				way.Set(f.I32(packHalves))
+			case shape.FileBlock > kernels.BlockK:
+				way.Set(f.I32(packSuper))
 			default:
-				bf := blockFormats[packed]
 				way.Set(f.I32(packBlocks))
-				if block > kernels.BlockK {
-					way.Set(f.I32(packK))
-				}
-				p.bytes.Set(f.I32(int32(bf.qs / 128)))
-				p.min.Set(f.I32(boolInt(bf.min)))
-				p.five.Set(f.I32(int32(bf.qh)))
-				if bf.signed {
+				p.bytes.Set(f.I32(int32(shape.Low.Bits / 8)))
+				p.min.Set(f.I32(boolInt(shape.Min)))
+				p.five.Set(f.I32(int32(shape.High.Bits)))
+				p.power.Set(f.I32(boolInt(shape.Scaling == kernels.PowerScale)))
+				if packed == kernels.Q8_0 {
 					p.zero.Set(r.i32("Zero").SplatI8x16())
 				}
 			}
@@ -167,122 +169,53 @@ func (p *packer) transpose2() {
 	p.dst.StoreV128(16, words(a, b, 2, 6, 3, 7).AsV128(), 1)
 }
 
-// planes sets variables to the planes of nb blocks of the group.
-func (p *packer) planes(nb simd128.I32) (qh, d, minPlane simd128.I32) {
-	f := p.f
-	qh, d = f.I32Var("qh"), f.I32Var("d")
+// integers splits blocks {d, [m], [qh], qs} into planes.
+func (p *packer) integers() {
+	f, nb := p.f, p.blocks
+	qh, d, minPlane := f.I32Var("qh"), f.I32Var("d"), nb.ShlI(3).Let("min_plane")
 	qh.Set(p.dst.Add(nb.Shl(p.bytes.AddI(6))))
 	d.Set(qh)
 	f.If(p.five, func() { d.Set(d.Add(nb.ShlI(4))) })
-	return qh, d, nb.ShlI(3).Let("min_plane")
-}
-
-// integers splits blocks {d, [m], [qh], qs} into planes.
-func (p *packer) integers() {
-	f := p.f
-	qh, d, minPlane := p.planes(p.blocks)
 	high := p.min.ShlI(1).AddI(2).Let("high") // bytes before the high bits
 	header := f.I32Var("header")              // and before the integers
-	header.Set(high)
+	header.Set(high.Sub(p.power))
 	f.If(p.five, func() { header.Set(header.AddI(4)) })
 	i := f.I32Var("block")
 	f.For(i, f.I32(0), p.blocks, 1, func() {
 		for r, s := range p.src {
-			d.Store16(2*r, s.Load16U(0))
+			f.IfElse(p.power, func() { d.Store8(r, s.Load8U(0)) }, func() { d.Store16(2*r, s.Load16U(0)) })
 			f.If(p.min, func() { d.Add(minPlane).Store16(2*r, s.Load16U(2)) })
 			f.If(p.five, func() { qh.StoreI32(4*r, f.Call(p.bits, s.Add(high).LoadI32(0, 1), f.I32(int32(r))).I32(0)) })
 			s.Set(s.Add(header))
 		}
-		half := func() {
+		left := f.I32Var("left")
+		left.Set(p.bytes)
+		f.Loop(func(again simd128.Label) { // sixteen bytes, or twice
 			var rows [4]simd128.I8x16
 			for r, s := range p.src {
 				rows[r] = s.LoadI8x16(0, 1).Add(p.zero).Let("r")
 			}
-			p.turn(rows)
+			for j, v := range turn(rows) {
+				p.dst.StoreV128(16*j, v.AsV128(), 2)
+			}
 			p.advance(16, 64)
-		}
-		half()
-		f.If(p.bytes, half)
-		d.Set(d.AddI(8))
+			left.Set(left.SubI(1))
+			f.BrIf(again, left.Eqz())
+		})
+		d.Set(d.AddI(8).Sub(p.power.ShlI(2)))
 		qh.Set(qh.AddI(16))
 	})
 }
 
-// superblocks splits the superblocks of Q4_K and Q5_K, whose bytes hold columns
-// c and c+32, into blocks whose bytes hold columns c and c+16.
-func (p *packer) superblocks() {
-	f := p.f
-	qh, d, minPlane := p.planes(p.blocks.ShlI(3).Let("nb"))
-	i, sub := f.I32Var("superblock"), f.I32Var("sub")
-	ints := f.I32Var("ints") // bytes before the integers
-	ints.Set(f.I32(16).Add(p.five.ShlI(1)))
-	f.For(i, f.I32(0), p.blocks, 1, func() {
-		f.For(sub, f.I32(0), f.I32(8), 2, func() {
-			for half := range 2 {
-				var rows [4]simd128.I8x16
-				for r, s := range p.src {
-					at := s.Add(ints).Add(sub.ShlI(4)).Let("at")
-					a, b := at.LoadI8x16(0, 1), at.LoadI8x16(16, 1)
-					if half == 0 {
-						a, b = a.And(p.low), b.And(p.low).AsI16x8().ShlI(4).AsI8x16()
-					} else {
-						a, b = a.AsI16x8().ShrUI(4).AsI8x16().And(p.low), b.AndNot(p.low)
-					}
-					rows[r] = a.Or(b).Let("r")
-				}
-				p.turn(rows)
-				p.advance(0, 64)
-				for r, s := range p.src {
-					f.Call(p.kRow, s, sub.AddI(int32(half)), d.AddI(int32(2*r)), minPlane, qh.AddI(int32(4*r)), p.five, f.I32(int32(r)))
-				}
-				d.Set(d.AddI(8))
-				qh.Set(qh.AddI(16))
-			}
-		})
-		for _, s := range p.src {
-			s.Set(s.Add(ints).AddI(128))
-		}
-	})
-}
-
-// packKRow emits pack_k_row(superblock, sub, d, minPlane, qh, five, r): scale,
-// minimum and fifth bits of one sub-block of one row.
-//
-// Source: llama.cpp, ggml-common.h, block_q4_K and block_q5_K.
-func (b *builder) packKRow(bits *simd128.Func) *simd128.Func {
-	f := b.m.Func("pack_k_row")
-	s, sub, d := f.ParamI32("superblock"), f.ParamI32("sub"), f.ParamI32("d")
-	minPlane, qh, five, r := f.ParamI32("min_plane"), f.ParamI32("qh"), f.ParamI32("five"), f.ParamI32("r")
-	sc, m := f.I32Var("sc"), f.I32Var("m")
-	p := s.Add(sub).Let("p") // the scales of sub-blocks 4 to 7 are spread over three bytes
-	f.IfElse(sub.LtSI(4), func() {
-		sc.Set(p.Load8U(4).AndI(63))
-		m.Set(p.Load8U(8).AndI(63))
-	}, func() {
-		sc.Set(p.Load8U(8).AndI(15).Or(p.Load8U(0).ShrUI(6).ShlI(4)))
-		m.Set(p.Load8U(8).ShrUI(4).Or(p.Load8U(4).ShrUI(6).ShlI(4)))
-	})
-	product := func(offset int, q simd128.I32) simd128.I32 {
-		return toHalf(f, half1(f, s, offset).Mul(q.ConvertF32S()).Reinterpret())
-	}
-	d.Store16(0, product(0, sc))
-	d.Add(minPlane).Store16(0, product(2, f.I32(0).Sub(m)))
-	f.If(five, func() {
-		place := f.I32(7).Sub(sub).Let("place")
-		lo, hi := s.LoadI8x16(16, 1).Shl(place).Bitmask(), s.LoadI8x16(32, 1).Shl(place).Bitmask()
-		qh.StoreI32(0, f.Call(bits, lo.Or(hi.ShlI(16)), r).I32(0))
-	})
-	return f
-}
-
-// turn writes sixteen bytes of every row: vector v holds word (v+r) mod 4 of row r.
-func (p *packer) turn(r [4]simd128.I8x16) {
+// turn turns sixteen bytes of every row: vector j holds word (j+r) mod 4 of row r.
+func turn(r [4]simd128.I8x16) (out [4]simd128.I8x16) {
 	for odd := range 2 { // vectors odd and odd+2
 		a := words(r[0], r[1], odd, 4+(odd+1)%4, odd+2, 4+(odd+3)%4).Let("a")
 		b := words(r[2], r[3], (odd+2)%4, 4+(odd+3)%4, odd, 4+(odd+1)%4).Let("b")
-		p.dst.StoreV128(16*odd, words(a, b, 0, 1, 4, 5).AsV128(), 2)
-		p.dst.StoreV128(16*odd+32, words(a, b, 2, 3, 6, 7).AsV128(), 2)
+		out[odd] = words(a, b, 0, 1, 4, 5)
+		out[odd+2] = words(a, b, 2, 3, 6, 7)
 	}
+	return out
 }
 
 // turnBits emits turn_bits(bits, r): bit 4j+i of the file goes to byte i, and

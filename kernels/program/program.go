@@ -40,9 +40,9 @@ func module(fl Flavour) (*simd128.Module, error) {
 	m := &simd128.Module{Name: "pastel-kernels-" + fl.String(), Relaxed: fl == Relaxed}
 	m.ImportMemory("env", "memory", simd128.Pages{Min: 1, Max: 65536, Shared: true})
 	b := &builder{m: m, scratch: m.GlobalI32("scratch", 0)}
+	b.q8Zero = b.probe()
 	ops := b.operations()
 	b.walker(ops)
-	b.probe()
 	return m, nil
 }
 
@@ -51,6 +51,7 @@ type builder struct {
 	m       *simd128.Module
 	scratch *simd128.Global // address of this thread's scratch
 	matmuls *matmulTables   // tile functions, once emitted
+	q8Zero  *simd128.Func   // see probe
 }
 
 // operation is a function working on units start..end of a record.
