@@ -219,6 +219,17 @@ func TestWebEngineAnswers(t *testing.T) {
 			t.Errorf("text = %q", got)
 		}
 	})
+	t.Run("tokenize texts of any length", func(t *testing.T) {
+		// 254 bytes fill the first buffer of a message up to its flags; longer ones fill larger buffers.
+		got := must[[]int](tb, `
+			const wrong = [];
+			for (let n = 240; n < 270; n++) if ((await engine.detokenize(await engine.tokenize("a".repeat(n)))).trim().length !== n) wrong.push(n);
+			if ((await engine.tokenize("a".repeat(100000))).length === 0) wrong.push(100000);
+			return wrong`)
+		if len(got) > 0 {
+			t.Errorf("texts of %v bytes came back changed", got)
+		}
+	})
 	t.Run("stats", func(t *testing.T) {
 		if n := must[float64](tb, `return (await engine.stats()).memoryBytes`); n < 1<<20 {
 			t.Errorf("memoryBytes = %v", n)
