@@ -22,7 +22,7 @@ modules = wasm/bundle/bin
 # nil checks 4%; the older garbage collector and allocator 1%. Names stay for the link step.
 trusted = -l -B -d=disablenil
 wasmenv = GOOS=wasip1 GOARCH=wasm GOEXPERIMENT=nogreenteagc,nosizespecializedmalloc
-wasmflags = -buildmode=c-shared -trimpath -ldflags="-w" -gcflags=all=-l \
+wasmflags = -buildmode=c-shared -trimpath -ldflags="-w -checklinkname=0" -gcflags=all=-l \
 	-gcflags="runtime=$(trusted)" -gcflags="internal/runtime/...=$(trusted)" -gcflags="internal/strconv=$(trusted)"
 
 .PHONY: help

@@ -36,6 +36,32 @@ const makeSlowEngine = `
 	window.longPrompt = Array.from({ length: 3000 }, (_, i) => 300 + (i * 37) % 1500);
 `
 
+// Go's collector works beside the program, which an export never lets it: cycles began
+// and did not end. It takes a heap of some megabytes, such as a large vocabulary's, to show.
+func TestWebGarbageIsCollected(t *testing.T) {
+	model, err := testmodel.Config{
+		Dim: 32, HiddenDim: 32, NLayers: 1, NHeads: 1, NKVHeads: 1, VocabSize: 50000, SeqLen: 64, Vocab: testmodel.BPE, Type: tensor.Q4_0, Seed: 1,
+	}.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := engineSite(t)
+	s.mux.Handle("/words.gguf", &modelFile{content: model, etag: `"words"`})
+	got := must[[]float64](openTab(t, s.URL), `
+		const engine = await pastel.Engine.create({ model: "/words.gguf" });
+		const text = "Hello big world, how are you today? ".repeat(3000);
+		const MB = [];
+		for (let i = 0; i <= 100; i++) {
+			await engine.tokenize(text);
+			if (i % 50 === 0) MB.push((await engine.stats()).memoryBytes / 2 ** 20);
+		}
+		return MB;`)
+	t.Logf("memory after 1, 51 and 101 texts: %.0f MB", got)
+	if got[2]-got[1] > 16 {
+		t.Errorf("memory after 1, 51 and 101 texts is %.0f MB, and grows", got)
+	}
+}
+
 func TestWebAbortInPrefill(t *testing.T) {
 	tb := openTab(t, slowSite(t).URL)
 	must[any](tb, makeSlowEngine)

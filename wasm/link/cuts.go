@@ -11,6 +11,7 @@ import (
 const (
 	skipped = iota // returns at once: it has no results and its effect is not wanted
 	trapped        // traps: nothing calls it while the reason holds
+	agreed         // returns true: it has one argument and a bool
 	kept           // stays as it is: an exception to a longer rule below it
 )
 
@@ -84,6 +85,8 @@ var cuts = []cut{
 	{"runtime.check", skipped, noSelfTest},
 	{"runtime.typelinksinit", skipped, "it compares modules; there is one"},
 
+	{"runtime.schedEnabled", agreed, "it knows the collector's goroutines by name, and marking stops the others anyway"},
+
 	{"runtime.__synctestBubble_*", trapped, noFeature},
 	{"runtime.__mspan_.setUserArenaChunkToFault*", trapped, noFeature},
 	{"runtime.cgocall", trapped, noFeature},
@@ -107,6 +110,9 @@ var (
 	// skip pops the return address, which Go's stack pointer, global 0, is at, and
 	// says that nothing unwinds: global.get 0; i32.const 8; i32.add; global.set 0; i32.const 0; end.
 	skip = []byte{0, 0x23, 0, 0x41, 8, 0x6a, 0x24, 0, 0x41, 0, 0x0b}
+	// agree stores the result, which follows the return address and the argument, first:
+	// global.get 0; i32.const 1; i32.store8 offset=16.
+	agree = append([]byte{0, 0x23, 0, 0x41, 1, 0x3a, 0, 16}, skip[1:]...)
 )
 
 // cutBodies replaces the bodies of functions that are cut or that nothing reaches,
@@ -133,6 +139,8 @@ func cutBodies(sections []module.Section, bodies [][]byte, refs []int64) ([]bool
 			bodies[i] = skip
 		case trapped:
 			bodies[i] = trap
+		case agreed:
+			bodies[i] = agree
 		}
 	}
 	r := reach{bodies: bodies, imported: imported, live: make([]bool, len(bodies))}
