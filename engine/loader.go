@@ -22,6 +22,7 @@ type Loader struct {
 	files    []*fileStream
 	model    *Model
 	staging  kernels.Addr
+	values   []float32 // a group's rows on their way from one format to another
 	tape     *kernels.Tape
 	err      error
 	finished bool
@@ -192,7 +193,7 @@ func (l *Loader) release() {
 		l.tape = nil
 	}
 	l.mem.Free(l.staging)
-	l.staging = 0
+	l.staging, l.values = 0, nil
 }
 
 // Close gives up loading and frees everything, unless Finish has succeeded.
@@ -282,7 +283,10 @@ func (s *tensorSink) flush(l *Loader) error {
 func (s *tensorSink) convert(l *Loader, src []byte, n int) error {
 	m := s.matrix
 	at := l.staging + stagingBytes
-	values := make([]float32, n*m.K)
+	if len(l.values) < n*m.K {
+		l.values = make([]float32, kernels.GroupRows*m.K)
+	}
+	values := l.values[:n*m.K]
 	if err := tensor.Dequantize(s.info.Type, values, src); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type Memory struct {
 	bytes   uint64   // sum of region sizes
 }
 
-// region is one allocation. buf keeps the Go heap from taking it back.
+// region is one allocation: data is the aligned part of buf.
 type region struct {
 	start Addr
 	data  []byte
@@ -33,17 +33,22 @@ func (m *Memory) InUse() uint64 { return m.bytes }
 
 // Alloc returns the address of nBytes zero bytes, aligned to 64.
 //
-// Errors: ERR_OOM when the size is beyond what 32 bits address.
+// Errors: ERR_OOM when the size is beyond what 32 bits address or, under wasm,
+// what the host gives.
 func (m *Memory) Alloc(nBytes int) (Addr, error) {
 	if nBytes < 0 || uint64(nBytes) > maxRegion {
 		return 0, fault.New(fault.OOM, "kernels: region of ", nBytes, " bytes, at most ", uint64(maxRegion))
 	}
 	size := (nBytes + regionAlign - 1) &^ (regionAlign - 1)
-	buf := make([]byte, size+regionAlign)
+	buf := newBlock(size + regionAlign)
+	if buf == nil {
+		return 0, fault.New(fault.OOM, "kernels: no memory for ", size, " bytes beside ", m.bytes, " in use")
+	}
 	skip := -int(uintptr(unsafe.Pointer(&buf[0]))) & (regionAlign - 1)
 	data := buf[skip : skip+size : skip+size]
 	i, start, ok := m.place(data)
 	if !ok {
+		freeBlock(buf)
 		return 0, fault.New(fault.OOM, "kernels: no room for ", size, " bytes beside ", m.bytes, " in use")
 	}
 	m.regions = append(m.regions, region{})
@@ -58,6 +63,7 @@ func (m *Memory) Free(a Addr) {
 	for i := range m.regions {
 		if m.regions[i].start == a {
 			m.bytes -= uint64(len(m.regions[i].data))
+			freeBlock(m.regions[i].buf)
 			m.regions = append(m.regions[:i], m.regions[i+1:]...)
 			return
 		}
