@@ -163,7 +163,11 @@ async function load(id: number, request: LoadRequest, signal: AbortSignal): Prom
   const module = await live();
   const onProgress = (progress: Progress) => post({ type: "progress", id, progress });
   const sources = await Promise.all(request.sources.map((source: Source) => openSource(source, signal, onProgress)));
-  return loadInto(module, request, sources, signal, onProgress);
+  try {
+    return await loadInto(module, request, sources, signal, onProgress);
+  } finally {
+    for (const source of sources) source.close();
+  }
 }
 
 /** Runs a generation step by step. "done" is the reply. */

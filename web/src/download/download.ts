@@ -2,6 +2,7 @@
 // the manifest is complete. Whatever stops it, what was stored counts next time.
 
 import { BadRequestError, HashError, NetError } from "../errors.js";
+import { release } from "../storage/buffers.js";
 import { type Manifest, chunkBytes, chunkRange, newManifest, storedBytes } from "../storage/manifest.js";
 import { type Store, chunksLock } from "../storage/store.js";
 import { type OnProgress, ProgressCounter } from "./progress.js";
@@ -165,9 +166,13 @@ async function downloadMissing(job: Job): Promise<void> {
   const signal = job.signal ? AbortSignal.any([job.signal, stop.signal]) : stop.signal;
   const work = async () => {
     const buffer = new Uint8Array(m.chunkBytes);
-    for (let i = missing.shift(); i !== undefined; i = missing.shift()) {
-      m.chunks[i] = await fetchChunk({ ...job, signal }, i, buffer);
-      await job.store.save(m);
+    try {
+      for (let i = missing.shift(); i !== undefined; i = missing.shift()) {
+        m.chunks[i] = await fetchChunk({ ...job, signal }, i, buffer);
+        await job.store.save(m);
+      }
+    } finally {
+      release(buffer);
     }
   };
   const workers = Array.from({ length: Math.min(nParallel, missing.length) }, work);

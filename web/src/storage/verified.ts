@@ -2,6 +2,7 @@
 // digest checked before its bytes are handed out. A few chunks are in flight at
 // once, so reading, hashing and copying overlap.
 
+import { release } from "./buffers.js";
 import type { Store } from "./store.js";
 import { type Manifest, chunkRange } from "./manifest.js";
 import { sha256 } from "./digest.js";
@@ -18,13 +19,15 @@ export interface ByteSource {
    * dst must stay attached until the promise settles. Fastest when offsets go forward.
    */
   read(offset: number, dst: Uint8Array): Promise<void>;
+  /** Gives back what reading needs. No read may be under way or follow. */
+  close(): void;
 }
 
 /** Fetches chunk i of m again, stores it, and resolves with its bytes. */
 export type Heal = (m: Manifest, i: number) => Promise<Uint8Array<ArrayBuffer>>;
 
-// Three chunks: one being read, one being hashed, one being copied.
-const nAhead = 3;
+// Two chunks: one being read and hashed while the other is copied and packed.
+const nAhead = 2;
 
 /** A file in the store. Not safe for concurrent reads. */
 export class VerifiedFile implements ByteSource {
@@ -38,6 +41,7 @@ export class VerifiedFile implements ByteSource {
   readonly #heal: Heal;
   readonly #inFlight = new Map<number, Promise<Uint8Array<ArrayBuffer>>>();
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  #closed = false;
 
   constructor(store: Store, m: Manifest, heal: Heal) {
     this.#store = store;
@@ -59,14 +63,20 @@ export class VerifiedFile implements ByteSource {
       const [start, end] = chunkRange(this.#m, i);
       const from = offset + done - start;
       const n = Math.min(dst.length - done, end - start - from);
+      await this.#dropOutside(i);
       const chunk = await this.#chunk(i);
       dst.set(chunk.subarray(from, from + n), done);
       done += n;
     }
   }
 
+  close(): void {
+    this.#closed = true;
+    void this.#dropOutside(Infinity);
+    for (const bytes of this.#free.splice(0)) release(bytes);
+  }
+
   #chunk(i: number): Promise<Uint8Array<ArrayBuffer>> {
-    this.#dropOutside(i);
     for (let k = i; k < Math.min(i + nAhead, this.#m.chunks.length); k++) {
       if (this.#inFlight.has(k)) continue;
       const p = this.#fetch(k);
@@ -76,11 +86,11 @@ export class VerifiedFile implements ByteSource {
     return this.#inFlight.get(i)!;
   }
 
-  #dropOutside(i: number): void {
+  async #dropOutside(i: number): Promise<void> {
     for (const [k, p] of this.#inFlight) {
       if (k >= i && k < i + nAhead) continue;
       this.#inFlight.delete(k);
-      void p.then(
+      await p.then(
         (bytes) => this.#recycle(bytes),
         () => undefined,
       );
@@ -88,7 +98,8 @@ export class VerifiedFile implements ByteSource {
   }
 
   #recycle(bytes: Uint8Array<ArrayBuffer>): void {
-    if (bytes.buffer.byteLength === this.#m.chunkBytes && this.#free.length < nAhead) {
+    if (this.#closed) release(bytes);
+    else if (bytes.buffer.byteLength === this.#m.chunkBytes && this.#free.length < nAhead) {
       this.#free.push(new Uint8Array(bytes.buffer));
     }
   }
@@ -115,6 +126,7 @@ export class BlobFile implements ByteSource {
     this.size = blob.size;
     this.file = blob instanceof File ? blob.name : "blob";
   }
+  close(): void {}
   async read(offset: number, dst: Uint8Array): Promise<void> {
     // In pieces, so that a large tensor needs no second copy of itself.
     const piece = 8 << 20;
