@@ -107,12 +107,30 @@ func (s *Suite) decode() {
 		s.add(Case{Name: "decode/" + f.String(), Work: float64(rows * k), Unit: "Gmac/s", Bytes: float64(f.PackedBytes(rows, k))},
 			s.matmul(f, s.weights, 1, rows, k))
 	}
+	for _, f := range []kernels.Format{kernels.Q4_0, kernels.Q8_0} {
+		s.small(f)
+	}
 	for f := range kernels.Formats() {
 		if f.Quantised() {
 			op := s.matmul(f, s.weights, 1, 1152, 768)
 			s.add(Case{Name: "decode-cached/" + f.String(), Work: 4 * 1152 * 768, Unit: "Gmac/s", Bytes: 4 * float64(f.PackedBytes(1152, 768))}, op, op, op, op)
 		}
 	}
+}
+
+// small multiplies one token with many matrices of a small model, which together
+// are as large as one of a large model.
+func (s *Suite) small(f kernels.Format) {
+	const rows, k = 1536, 576
+	c := Case{Name: "decode-small/" + f.String(), Unit: "Gmac/s"}
+	var ops []kernels.Operation
+	size := f.PackedBytes(rows, k)
+	for at := 0; at+size <= ReadBytes; at += size {
+		ops = append(ops, s.matmul(f, s.weights+kernels.Addr(at), 1, rows, k))
+		c.Work += rows * k
+		c.Bytes += float64(size)
+	}
+	s.add(c, ops...)
 }
 
 // batches multiplies few tokens: per token it must never cost more than one alone.

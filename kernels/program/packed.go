@@ -38,9 +38,15 @@ func (bf *blockFormat) halves() bool {
 	return bf.Scaling == kernels.SixteenthScale || bf.Scaling == kernels.NibbleScale
 }
 
+// blockBytes is the size of a packed block of four rows, all planes together but
+// that of superblocks.
+func (bf *blockFormat) blockBytes() int {
+	return int(bf.low()+bf.high()) + bf.ScaleBytes()
+}
+
 // groupBytes is the size of a packed group of k columns.
 func (bf *blockFormat) groupBytes(f *simd128.Func, k simd128.I32) simd128.I32 {
-	bytes := k.ShrUI(5).Mul(f.I32(bf.low() + bf.high() + int32(bf.ScaleBytes())))
+	bytes := k.ShrUI(5).MulI(int32(bf.blockBytes()))
 	if bf.super() {
 		bytes = bytes.Add(k.ShrUI(8).Mul(f.I32(int32(bf.SuperBytes()))))
 	}

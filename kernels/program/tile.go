@@ -82,6 +82,34 @@ func (b *builder) tile(name string, groups, width int, bytes func(f *simd128.Fun
 	return f
 }
 
+// A toucher walks over the weights that a tile of one token reads next.
+//
+// One token reads its weights once, from memory. What its inner loop does with
+// the current groups takes long enough for memory to answer for the next ones:
+// a load whose result is dropped, which engines keep because it may trap.
+type toucher struct {
+	at     simd128.I32 // variable
+	stride int         // bytes per turn of the inner loop
+}
+
+// next points at the groups behind the current ones, or, behind the last, at
+// the current ones again.
+func (t *tileFunc) next(stride int) toucher {
+	n := len(t.w)
+	whole := t.group.AddI(int32(2 * n)).LeS(t.end)
+	at := t.f.I32Var("touch_at")
+	at.Set(t.w[0].Add(simd128.Select(whole, t.groupBytes.MulI(int32(n)), t.f.I32(0))))
+	return toucher{at, stride}
+}
+
+// touch loads from each line of one turn.
+func (n toucher) touch() {
+	for at := n.stride - 1; at >= 0; at -= 64 {
+		n.at.LoadI32(at &^ 3).Let("touch")
+	}
+	n.at.Set(n.at.AddI(int32(n.stride)))
+}
+
 // store writes the results of one group: scaled, with bias, perhaps added.
 func (t *tileFunc) store(g int) {
 	f, ys := t.f, t.results[g]
