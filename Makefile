@@ -123,7 +123,7 @@ bench-peers: build chromium ## measure beside wllama and onnxruntime-web; needs 
 
 # Seeds whose outcomes are in docs/crayon-table.jsonl are not measured again.
 .PHONY: table
-table: ## rewrite docs/crayon-table.md; FRESH=1 measures every seed anew (about half an hour of one core)
+table: ## rewrite docs/crayon-table.md; FRESH=1 measures every seed anew (12 minutes of CPU time)
 	$(GO) run ./cmd/pastel table $(if $(FRESH),--fresh)
 
 .PHONY: check

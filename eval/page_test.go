@@ -38,14 +38,20 @@ func TestPageAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tab.Close()
+	tasks := append(story[:len(story):len(story)],
+		Task{ID: "5", Set: "edge", Prompt: "The cat said \u201cm\u00e9ow\u201d and  \n", Choices: []string{"\nThe end.", " h\u00e9, \u00fcber \U0001f408", "so"}, Gold: 2},
+		Task{ID: "6", Set: "edge", Prompt: "x", Choices: []string{"a", "a"}, Gold: 1},
+		Task{ID: "7", Set: "edge", Prompt: "Tom and", Target: "never this"},
+	)
+	device, server := On(wazeroModel(t, p.Model)), On(wazeroModel(t, p.Server))
 	for _, method := range []Method{LogLikelihood, Normalised, Letter} {
-		here := Run{Device: On(wazeroModel(t, p.Model)), Server: On(wazeroModel(t, p.Server)), Method: method}
+		here := Run{Device: device, Server: server, Method: method}
 		there := Run{Device: tab.Device(), Server: tab.Server(), Method: method}
-		want, err := here.Do(ctx, story)
+		want, err := here.Do(ctx, tasks)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := there.Do(ctx, story)
+		got, err := there.Do(ctx, tasks)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,4 +92,17 @@ func wazeroModel(t *testing.T, path string) *HostModel {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// The recorded run's tasks are tasks.
+func TestQualityTasks(t *testing.T) {
+	f, err := os.Open("../testdata/eval/quality.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	tasks, err := Read(f)
+	if err != nil || len(tasks) != 862 {
+		t.Errorf("%d tasks, %v", len(tasks), err)
+	}
 }

@@ -227,6 +227,14 @@ func checkReport(t *testing.T, runs []*Outcome, other *Outcome) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	cells := 0 // of the row above, 0 outside tables
+	for line := range strings.Lines(text) {
+		n := strings.Count(line, "|")
+		if cells > 0 && n > 0 && n != cells {
+			t.Errorf("a row of %d cells under one of %d: %s", n-1, cells-1, line)
+		}
+		cells = n
+	}
 	d := xml.NewDecoder(bytes.NewReader(Picture(append(runs, other))))
 	for {
 		if _, err := d.Token(); err == io.EOF {

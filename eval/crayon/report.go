@@ -26,17 +26,24 @@ var needs = map[string]struct{ labels, up, down string }{
 func Report(runs []*Outcome, s Sizes) string {
 	var b strings.Builder
 	t := summary{runs}
-	fmt.Fprintf(&b, "### Accuracy among the intents of the user's domain\n\n")
-	b.WriteString(t.accuracy(s.Samples))
-	fmt.Fprintf(&b, "\n### Accuracy among all intents, and what it costs, with %d samples\n\n", compareAt)
+	for _, among := range []struct {
+		title string
+		pick  func(Score) float64
+	}{{"Accuracy among the intents of the user's domain", inDomain}, {"Accuracy among all intents", inAll}} {
+		fmt.Fprintf(&b, "### %s, %%\n\n%s\n", among.title, t.accuracy(s.Samples, among.pick))
+	}
+	fmt.Fprintf(&b, "### What it costs, with %d samples\n\n", compareAt)
 	b.WriteString(t.costs())
 	fmt.Fprintf(&b, "\n### With a server\n\n")
 	b.WriteString(t.hybrid())
 	return b.String()
 }
 
+func inDomain(s Score) float64 { return s.Domain }
+func inAll(s Score) float64    { return s.All }
+
 // accuracy has a column for each number of samples.
-func (t summary) accuracy(samples []int) string {
+func (t summary) accuracy(samples []int, pick func(Score) float64) string {
 	var b strings.Builder
 	b.WriteString("| method |")
 	for _, m := range samples {
@@ -54,13 +61,13 @@ func (t summary) accuracy(samples []int) string {
 				b.WriteString(" same |")
 				continue
 			}
-			fmt.Fprintf(&b, " %s%s%s |", bold, t.mean(name, m, func(s Score) float64 { return s.Domain }).points(), bold)
+			fmt.Fprintf(&b, " %s%s%s |", bold, t.mean(name, m, pick).points(), bold)
 		}
 		if name == Crayon {
 			b.WriteString(" |\n")
 			continue
 		}
-		fmt.Fprintf(&b, " %s |\n", t.behind(name, compareAt).signed())
+		fmt.Fprintf(&b, " %s |\n", t.behind(name, compareAt, pick).signed())
 	}
 	return b.String()
 }
@@ -68,7 +75,7 @@ func (t summary) accuracy(samples []int) string {
 // costs has what a method takes from the user, the network and the clock.
 func (t summary) costs() string {
 	var b strings.Builder
-	b.WriteString("| method | among all, % | loss, nats | needs answers to the samples | bytes up | bytes down | seconds to the adapter |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| method | loss among all intents, nats | needs answers to the samples | bytes up | bytes down | seconds to the adapter |\n|---|---|---|---|---|---|\n")
 	bytes := t.runs[0].Bytes
 	for _, name := range t.methods() {
 		need, known := needs[name]
@@ -76,8 +83,7 @@ func (t summary) costs() string {
 			need.labels, need.up, need.down = "no", "0", "pool"
 		}
 		loss := t.mean(name, compareAt, func(s Score) float64 { return s.Loss })
-		fmt.Fprintf(&b, "| %s | %s | %.2f ± %.2f | %s | %s | %s | %s |\n", name,
-			t.mean(name, compareAt, func(s Score) float64 { return s.All }).points(), loss.Mean, loss.Half,
+		fmt.Fprintf(&b, "| %s | %.2f ± %.2f | %s | %s | %s | %s |\n", name, loss.Mean, loss.Half,
 			need.labels, need.up, bytes.name(need.down), seconds(t.mean(name, compareAt, func(s Score) float64 { return s.Seconds }).Mean))
 	}
 	fmt.Fprintf(&b, "\nDown once: the pool of %d adapters with its keys, %d bytes (keys and manifest alone %d), one LoRA %d bytes. Crayon's other way leaves the pool on the server: the device then has the %d bytes of keys, "+

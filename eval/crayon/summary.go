@@ -26,8 +26,8 @@ type summary struct {
 }
 
 // methods are the rows' names in order.
-func (s summary) methods() (names []string) {
-	for _, score := range s.runs[0].Scores {
+func (t summary) methods() (names []string) {
+	for _, score := range t.runs[0].Scores {
 		if len(names) == 0 || names[len(names)-1] != score.Method {
 			names = append(names, score.Method)
 		}
@@ -47,31 +47,30 @@ func at(o *Outcome, method string, m int) (Score, bool) {
 }
 
 // mean is over the runs' scores of one method.
-func (s summary) mean(method string, m int, pick func(Score) float64) Mean {
+func (t summary) mean(method string, m int, pick func(Score) float64) Mean {
 	var x []float64
-	for _, o := range s.runs {
+	for _, o := range t.runs {
 		score, _ := at(o, method, m)
 		x = append(x, pick(score))
 	}
 	return meanOf(x)
 }
 
-// behind is how much Crayon with m samples is more often right than a method, paired by
-// seed.
-func (s summary) behind(method string, m int) Mean {
+// behind is how much Crayon with m samples is ahead of a method, paired by seed.
+func (t summary) behind(method string, m int, pick func(Score) float64) Mean {
 	var x []float64
-	for _, o := range s.runs {
+	for _, o := range t.runs {
 		a, _ := at(o, Crayon, m)
 		b, _ := at(o, method, m)
-		x = append(x, a.Domain-b.Domain)
+		x = append(x, pick(a)-pick(b))
 	}
 	return meanOf(x)
 }
 
 // over is the mean over the runs of anything.
-func (s summary) over(pick func(o *Outcome) float64) Mean {
+func (t summary) over(pick func(o *Outcome) float64) Mean {
 	var x []float64
-	for _, o := range s.runs {
+	for _, o := range t.runs {
 		x = append(x, pick(o))
 	}
 	return meanOf(x)

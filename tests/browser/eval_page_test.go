@@ -2,6 +2,7 @@ package browser
 
 import (
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,13 +41,7 @@ func TestEvalPage(t *testing.T) {
 	if err := os.WriteFile(tasks, []byte(evalTasks), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	page := eval.Page{Web: "../../web", Tasks: tasks, Model: "../../testdata/models/stories260K.gguf", Server: "../../testdata/models/TinyStories-656K-Q4_0.gguf"}
-	server, err := page.Start("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	d := &hybridDemo{tab: openTab(t, server.URL+"/eval/index.html")}
+	d := openEval(t, tasks)
 
 	// Stopped after the first task was counted.
 	d.eval(`(() => {
@@ -105,6 +100,42 @@ func TestEvalPage(t *testing.T) {
 		if table != share {
 			t.Errorf("a budget of %s%% sends %s", budget, table)
 		}
+	}
+}
+
+// openEval opens the page with a file of tasks and two models beside it.
+func openEval(t *testing.T, tasks string) *hybridDemo {
+	t.Helper()
+	page := eval.Page{Web: "../../web", Tasks: tasks, Model: "../../testdata/models/stories260K.gguf", Server: "../../testdata/models/TinyStories-656K-Q4_0.gguf"}
+	server, err := page.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return &hybridDemo{tab: openTab(t, server.URL+"/eval/index.html")}
+}
+
+// TestEvalPageRefuses: what eval.Read refuses, the page does, naming the line.
+func TestEvalPageRefuses(t *testing.T) {
+	d := openEval(t, os.DevNull)
+	const good = `{"id":"1","set":"s","prompt":"a","choices":["b","c"],"gold":1}` + "\n"
+	for name, line := range map[string]string{
+		"no JSON":                     `{`,
+		"no set":                      `{"id":"2","prompt":"a","target":"b"}`,
+		"one option":                  `{"id":"2","set":"s","prompt":"a","choices":["b"]}`,
+		"an answer that is not there": `{"id":"2","set":"s","prompt":"a","choices":["b","c"],"gold":2}`,
+		"two kinds of answers":        `{"id":"2","set":"s","prompt":"a","choices":["b","c"],"target":"b"}`,
+		"nothing to continue":         `{"id":"2","set":"s","contexts":["b","c"]}`,
+		"no prompt":                   `{"id":"2","set":"s","prompt":" "}`,
+		"twice":                       `{"id":"1","set":"s","prompt":"a"}`,
+	} {
+		if _, err := eval.Read(strings.NewReader(good + line + "\n")); err == nil || !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("%s: eval.Read says %v", name, err)
+		}
+		d.set("tasks", "data:,"+url.PathEscape(good+line+"\n"))
+		d.eval(`document.getElementById("status").textContent = ""`, nil)
+		d.click("run")
+		d.waitFor(`document.getElementById("status").textContent.includes("line 2")`)
 	}
 }
 
