@@ -146,6 +146,14 @@ func TestExtensionPage(t *testing.T) {
 			t.Errorf("refused page: %+v", got)
 		}
 	})
+	t.Run("a page that is gone waits for nothing", func(t *testing.T) {
+		third := askingSite(t)
+		gone := x.open(third.URL)
+		begin(gone, x.id, "Once upon a time", 40)
+		panel.waitFor(fmt.Sprintf(`document.getElementById("approvals").innerText.includes(%q)`, third.URL))
+		gone.cancel()
+		patiently(panel, `document.getElementById("approvals").innerText === ""`)
+	})
 	t.Run("hostile messages", func(t *testing.T) {
 		var codes []string
 		page.eval(fmt.Sprintf(`Promise.all([
@@ -154,6 +162,7 @@ func TestExtensionPage(t *testing.T) {
 			{ type: "ask", id: "b", messages: [{ role: "tool", content: "x" }] },
 			{ type: "ask", id: "c", messages: [{ role: "user", content: { a: 1 } }] },
 			{ type: "ask", id: "d", messages: [{ role: "user", content: "x" }], max_tokens: 1e9 },
+			{ type: "ask", id: "f", messages: [{ role: "user", content: "x" }], max_tokens: 1.5 },
 			{ type: "ask", id: "e", messages: [{ role: "user", content: "x".repeat(200000) }] },
 			{ type: "attach", id: "never", draft: 0, at: 0 },
 			{ type: "deleteAll" }, { type: "teach", samples: ["x"] }, null, 7, "x",

@@ -6,13 +6,13 @@
 import { BadRequestError, clearModels, deleteAdapter, deleteModel, listModels, type PoolRef } from "../../src/index.js";
 import { wireOf } from "../../src/errors.js";
 import { ConsentLedger } from "../../src/offload.js";
-import type { FromPage, FromPanel, Job, Note, Question, Settings, Style, ToPage, ToPanel } from "../messages.js";
+import type { FromPanel, Job, Note, Question, Settings, Style, ToPanel } from "../messages.js";
 import { pagePort, panelPort } from "../messages.js";
 import { answer } from "./answer.js";
 import * as database from "./database.js";
 import { bundledPool, Model } from "./model.js";
-import { checkAsk, checkId, mayAsk } from "./page.js";
-import { Queue } from "./queue.js";
+import { Pages } from "./pages.js";
+import { newJob, Queue, restOf, seed } from "./queue.js";
 
 /** Milliseconds between two calls that tell the browser this page is at work. */
 const aliveEvery = 20_000;
@@ -26,7 +26,7 @@ export class Host {
   readonly #model = new Model();
   readonly #queue: Queue;
   readonly #panels = new Set<Panel>();
-  readonly #pages = new Map<ExtPort, string>();
+  readonly #pages: Pages;
   readonly #ready: Promise<void>;
   readonly #notify: (note: Note) => void;
   #saving: Promise<void> = Promise.resolve();
@@ -36,10 +36,12 @@ export class Host {
     this.#notify = notify;
     this.#queue = new Queue((job, signal, confirm) => this.#answer(job, signal, confirm), {
       job: (job, ahead) => this.#tellJob(job, ahead),
-      text: (job, at, text) => this.#tell(job, { type: "text", id: job.id, draft: job.draft, at, text }),
+      text: (job, at, text) => this.#tellText(job, at, text),
     });
     this.#model.onChange = () => void this.#tellStatus();
     this.#ready = this.#queue.recover();
+    const status = () => void this.#tellStatus();
+    this.#pages = new Pages(this.#queue, this.#ready, () => this.#settings(), status);
     setInterval(() => void (this.#isBusy() && chrome.runtime.getPlatformInfo()), aliveEvery);
   }
 
@@ -48,9 +50,9 @@ export class Host {
     const own =
       port.sender?.id === chrome.runtime.id && port.sender.url?.startsWith(chrome.runtime.getURL("")) === true;
     if (own && port.name === panelPort) return this.#panel(port);
-    if (own && port.name.startsWith(pagePort)) return this.#page(port, port.name.slice(pagePort.length));
+    if (own && port.name.startsWith(pagePort)) return this.#pages.connect(port, port.name.slice(pagePort.length));
     const origin = port.sender?.url && new URL(port.sender.url).origin;
-    if (!own && origin && origin !== "null") return this.#page(port, origin);
+    if (!own && origin && origin !== "null") return this.#pages.connect(port, origin);
     port.disconnect();
   }
 
@@ -215,49 +217,14 @@ export class Host {
     await this.#tellStatus();
   }
 
-  /** A page's port: `origin` is what the browser says it is. */
-  #page(port: ExtPort, origin: string): void {
-    this.#pages.set(port, origin);
-    port.onDisconnect.addListener(() => this.#pages.delete(port));
-    let turn = Promise.resolve(); // in order: an attach must find what the ask before it began
-    port.onMessage.addListener((message) => {
-      const refuse = (err: unknown) =>
-        port.postMessage({ type: "error", id: checkId(message), ...wireOf(err) } satisfies ToPage);
-      turn = turn.then(() => this.#hearPage(port, origin, message as FromPage)).catch(refuse);
-    });
-  }
-
-  async #hearPage(port: ExtPort, origin: string, m: FromPage): Promise<void> {
-    await this.#ready;
-    if (typeof m !== "object" || m === null)
-      throw new BadRequestError("ERR_BAD_REQUEST", "a message must be an object");
-    const id = pageJob(origin, m.id);
-    if (m.type === "stop") return this.#queue.stop(id);
-    if (m.type === "attach") {
-      const job = this.#queue.jobs.get(id);
-      if (!job) throw new BadRequestError("ERR_BAD_REQUEST", `there is no answer ${m.id}`);
-      port.postMessage(forPage(restOf(job, m), m.id));
-      return this.#tellJob(job, this.#queue.ahead(job));
-    }
-    if (m.type !== "ask") throw new BadRequestError("ERR_BAD_REQUEST", "type must be ask, attach or stop");
-    if (this.#queue.jobs.has(id)) return; // asked again, for a line died
-    const allowed = await mayAsk(origin, this.#queue.jobs.values());
-    const { messages, ...sampling } = checkAsk(m, await this.#settings(), seed());
-    const job = { ...newJob(id, origin, 0), messages, sampling };
-    this.#queue.add(allowed ? job : { ...job, state: "approval" });
-    await this.#tellStatus();
-  }
-
   #tellJob(job: Job, ahead: number): void {
-    if (job.from === "panel") return this.#toPanels({ type: "job", job: { ...job, text: "" }, ahead }, job.window);
-    const { state, error } = job;
-    const message = { type: "state" as const, id: pageId(job), state, ahead, ...(error && { error }) };
-    this.#toPages(job.from, message);
+    if (job.from !== "panel") return this.#pages.tellJob(job, ahead);
+    this.#toPanels({ type: "job", job: { ...job, text: "" }, ahead }, job.window);
   }
 
-  #tell(job: Job, message: Extract<ToPanel, { type: "text" }>): void {
-    if (job.from === "panel") this.#toPanels(message, job.window);
-    else this.#toPages(job.from, forPage(message, pageId(job)));
+  #tellText(job: Job, at: number, text: string): void {
+    if (job.from !== "panel") return this.#pages.tellText(job, at, text);
+    this.#toPanels({ type: "text", id: job.id, draft: job.draft, at, text }, job.window);
   }
 
   async #tellStatus(): Promise<void> {
@@ -271,10 +238,6 @@ export class Host {
 
   #toPanels(message: ToPanel, window?: number): void {
     for (const p of this.#panels) if (window === undefined || p.window === window) p.port.postMessage(message);
-  }
-
-  #toPages(origin: string, message: ToPage): void {
-    for (const [port, from] of this.#pages) if (from === origin) port.postMessage(message);
   }
 
   #isBusy(): boolean {
@@ -291,31 +254,4 @@ async function ownPool(): Promise<PoolRef> {
 /** Whether a stored file came from a model's reference: its address, or owner/repo with or without more. */
 function isOf(ref: string, url: string): boolean {
   return ref !== "" && (url === ref || url.includes(`/${ref.split(/[:@]/)[0]}/resolve/`));
-}
-
-/** The part of a job's text that a client lacks. */
-function restOf(job: Job, have?: { draft: number; at: number }): Extract<ToPanel, { type: "text" }> {
-  const at = have?.draft === job.draft ? Math.min(Math.max(0, have.at), job.text.length) : 0;
-  return { type: "text", id: job.id, draft: job.draft, at, text: job.text.slice(at) };
-}
-
-function newJob(id: string, from: string, window: number): Omit<Job, "sampling"> {
-  return { id, from, window, created: Date.now(), state: "queued", draft: 0, text: "", attempts: 0 };
-}
-
-// A page's ids live in a space of its origin's: it cannot reach another's answers.
-function pageJob(origin: string, id: string): string {
-  return `${origin} ${id}`;
-}
-
-function pageId(job: Job): string {
-  return job.id.slice(job.from.length + 1);
-}
-
-function forPage(message: Extract<ToPanel, { type: "text" }>, id: string): ToPage {
-  return { ...message, id };
-}
-
-function seed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

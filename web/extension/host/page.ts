@@ -36,9 +36,9 @@ export function checkAsk(
   if (checkId(m) === "") throw bad("id must be a text of 1 to 64 characters");
   return {
     messages: checkMessages(m.messages),
-    max_tokens: number("max_tokens", m.max_tokens ?? settings.max_tokens, 1, maxTokens),
+    max_tokens: whole("max_tokens", m.max_tokens ?? settings.max_tokens, 1, maxTokens),
     temperature: number("temperature", m.temperature ?? settings.temperature, 0, 2),
-    seed: number("seed", m.seed ?? seed, 0, 2 ** 32 - 1),
+    seed: whole("seed", m.seed ?? seed, 0, 2 ** 32 - 1),
   };
 }
 
@@ -59,6 +59,11 @@ function checkMessages(messages: unknown): ChatMessage[] {
 function number(name: string, v: unknown, low: number, high: number): number {
   if (typeof v === "number" && v >= low && v <= high) return v;
   throw bad(`${name} must be between ${low} and ${high}`);
+}
+
+function whole(name: string, v: unknown, low: number, high: number): number {
+  if (!Number.isInteger(v)) throw bad(`${name} must be a whole number`);
+  return number(name, v, low, high);
 }
 
 function bad(message: string): BadRequestError {

@@ -3,11 +3,11 @@
 
 import { errorOf, wireOf } from "../../src/errors.js";
 import type { HybridEvent } from "../../src/offload.js";
-import type { Job } from "../messages.js";
+import type { Job, Position } from "../messages.js";
 import * as database from "./database.js";
 import type { Confirm } from "./answer.js";
 
-/** Finished jobs that are kept. */
+/** Finished jobs of one asker that are kept. */
 const kept = 40;
 /** Hosts that may die over one job before it is given up. */
 const maxAttempts = 3;
@@ -48,7 +48,7 @@ export class Queue {
     const known = this.jobs.get(job.id);
     if (known) return known;
     this.jobs.set(job.id, job);
-    this.#forgetOld();
+    this.#forgetOld(job.from);
     this.#enter(job);
     return job;
   }
@@ -195,13 +195,32 @@ export class Queue {
     this.#tell.job(job, 0);
   }
 
-  #forgetOld(): void {
-    const finished = [...this.jobs.values()].filter((j) => !isOpen(j));
+  #forgetOld(from: string): void {
+    const finished = [...this.jobs.values()].filter((j) => j.from === from && !isOpen(j));
     for (const job of finished.slice(0, Math.max(0, finished.length - kept))) {
       this.jobs.delete(job.id);
       void database.removeJob(job.id);
     }
   }
+}
+
+/** A job before anything happened to it. */
+export function newJob(id: string, from: string, window: number): Omit<Job, "sampling"> {
+  return { id, from, window, created: Date.now(), state: "queued", draft: 0, text: "", attempts: 0 };
+}
+
+/** A seed of chance. */
+export function seed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+}
+
+/** The part of a job's text that a client lacks. */
+export function restOf(
+  job: Job,
+  have?: Position,
+): { type: "text"; id: string; draft: number; at: number; text: string } {
+  const at = have?.draft === job.draft ? Math.min(Math.max(0, have.at) || 0, job.text.length) : 0;
+  return { type: "text", id: job.id, draft: job.draft, at, text: job.text.slice(at) };
 }
 
 /** Whether a job is not over. */
