@@ -122,7 +122,7 @@ func TestWazero(t *testing.T) {
 }
 
 func TestChromium(t *testing.T) {
-	r, err := Chromium(context.Background(), Config{Model: stories, Threads: 2, Prompts: []int{8, 32}, Decode: 8, Repeats: 2, Profile: true, Rank: 4, Scratch: t.TempDir(), Web: "../web"})
+	r, err := Chromium(context.Background(), Config{Model: stories, Threads: 2, Prompts: []int{8, 32}, Decode: 8, Repeats: 2, Profile: true, Web: "../web"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,14 +131,39 @@ func TestChromium(t *testing.T) {
 	if p := r.Profile; len(p.Decode) < 5 || !slices.ContainsFunc(p.Decode, isMatmul) {
 		t.Errorf("profile of a decoded token: %+v", p.Decode)
 	}
-	a := r.Adapters
-	for name, s := range map[string]Stat{"load": a.LoadMs, "alone": a.Alone, "blended": a.Blended, "blend": a.BlendMs, "total": a.TotalMs} {
-		if s.N != 2 || !(s.Min > 0) {
-			t.Errorf("adapters: %s %+v", name, s)
-		}
-	}
 	if !strings.Contains(r.Machine.Browser, "Chrome/") || r.WarmLoadMs <= 0 {
 		t.Errorf("browser %q, warm load %v", r.Machine.Browser, r.WarmLoadMs)
+	}
+}
+
+// TestAdapters measures adapters beside quantised weights and beside float32 ones, which
+// are blended by other code.
+func TestAdapters(t *testing.T) {
+	dir := t.TempDir()
+	c := testmodel.Tiny()
+	c.Type = tensor.Q4_0
+	quantised := filepath.Join(dir, "tiny.gguf")
+	b, err := c.Bytes()
+	if err == nil {
+		err = os.WriteFile(quantised, b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, model := range []string{quantised, stories} {
+		r, err := Chromium(context.Background(), Config{Model: model, Prompts: []int{8}, Decode: 8, Repeats: 2, Rank: 4, Scratch: dir, Web: "../web"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := r.Adapters
+		for name, s := range map[string]Stat{"load": a.LoadMs, "alone": a.Alone, "blended": a.Blended, "blend": a.BlendMs, "total": a.TotalMs} {
+			if s.N != 2 || !(s.Min > 0) {
+				t.Errorf("%s: %s %+v", model, name, s)
+			}
+		}
+		if text := Table([]*Result{r}); !strings.Contains(text, "adapter of rank 4") || !strings.Contains(text, "pool of 8") {
+			t.Errorf("table:\n%s", text)
+		}
 	}
 }
 
