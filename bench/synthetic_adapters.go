@@ -35,7 +35,7 @@ func syntheticAdapters(dir, model string, n, rank int) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only
 	info, err := f.Stat()
 	if err != nil {
 		return err

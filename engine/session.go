@@ -104,8 +104,6 @@ type Session struct {
 	decode   *kernels.Tape // the pass of one token
 	prefill  *kernels.Tape // the pass of planned tokens
 	planned  shape
-	ropes    []kernels.Addr
-	slopes   kernels.Addr
 	adapters []ActiveAdapter
 
 	adapterEpoch int // the model's when the tapes were planned

@@ -269,7 +269,7 @@ func poolBuild(_ context.Context, e env, args []string) error {
 	return f.write(e, files)
 }
 
-func (b *placer) importAdapter(dir, samples string, e pool.Embedding) (*blend.Adapter, [][]float32, error) {
+func (p *placer) importAdapter(dir, samples string, e pool.Embedding) (*blend.Adapter, [][]float32, error) {
 	config, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
 	if err != nil {
 		return nil, nil, err
@@ -278,14 +278,14 @@ func (b *placer) importAdapter(dir, samples string, e pool.Embedding) (*blend.Ad
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := peft.Read(filepath.Base(dir), config, weights, b.base)
+	a, err := peft.Read(filepath.Base(dir), config, weights, p.base)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.Check(b.shapes); err != nil {
+	if err := a.Check(p.shapes); err != nil {
 		return nil, nil, err
 	}
-	points, err := b.placeLines(samples, e)
+	points, err := p.placeLines(samples, e)
 	return a, points, err
 }
 
