@@ -73,7 +73,7 @@ type wideLoop struct {
 
 // wideTile emits a tile function of wide blocks: integer sums inside a block,
 // float32 between blocks. Half blocks with scales of their own take turns in a
-// loop of their own.
+// loop of their own, and so do those of one token in the baseline, to save code.
 func (b *builder) wideTile(name string, w wideBlock, width int, partial *simd128.Func) *simd128.Func {
 	return b.tile(name, 2, width, w.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
@@ -89,16 +89,23 @@ func (b *builder) wideTile(name string, w wideBlock, width int, partial *simd128
 		}
 		end := l.at[0].Add(t.groupBytes).Let("end")
 		f.While(func() simd128.I32 { return l.at[0].LtU(end) }, func() {
-			if w.halves {
+			switch {
+			case w.halves:
 				l.eachHalf(func() {
 					l.reset()
 					l.multiply([]int{3, 2, 1, 0})
-					l.scale()
+					l.scale(w.scale(0))
+					l.a.advanceSums()
 				})
-			} else {
+			case width == 1 && !b.m.Relaxed:
+				l.reset()
+				l.eachHalf(func() { l.multiply([]int{3, 2, 1, 0}) })
+				l.scale(0) // which the pointers have come to
+				l.step(scaleBytes)
+			default:
 				l.reset()
 				l.multiply(blockOrder[:])
-				l.scale()
+				l.scale(w.scale(0))
 				l.step(w.bytes())
 				l.a.x.Set(l.a.x.AddI(2 * 32))
 			}
@@ -116,7 +123,6 @@ func (l *wideLoop) eachHalf(body func()) {
 		body()
 		x.Set(x.AddI(32))
 		l.step(int32(l.w.vector(4)))
-		l.a.advanceSums()
 		l.t.f.BrIf(again, x.LtU(stop))
 	})
 }
@@ -154,10 +160,10 @@ func (l *wideLoop) multiply(vectors []int) {
 	}
 }
 
-// scale adds the sums to the results, with scales and perhaps minimums.
-func (l *wideLoop) scale() {
+// scale adds the sums to the results, with the scales at an offset and perhaps
+// the minimums behind them.
+func (l *wideLoop) scale(at int) {
 	var d []simd128.F32x4
-	at := l.w.scale(0)
 	for _, p := range l.at {
 		d = append(d, p.LoadF32x4(at).Let("d4"))
 	}
