@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"pastel/eval"
 	"pastel/eval/crayon"
 )
 
@@ -47,6 +50,31 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestCommittedTable: the committed document and picture are what the committed outcomes
+// give, so `make table` in a clone has nothing to measure and nothing to change.
+func TestCommittedTable(t *testing.T) {
+	corpus, err := readCorpus("../../testdata/eval/intents.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := (&tableFlags{cache: "../../docs/crayon-table.jsonl"}).known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs []*crayon.Outcome
+	for seed := uint64(1); seed <= 5; seed++ {
+		o := known[crayon.Digest(corpus, crayon.Default, seed)]
+		if o == nil {
+			t.Fatalf("seed %d was not measured with these texts and sizes: make table", seed)
+		}
+		runs = append(runs, o)
+	}
+	_, tables, _ := strings.Cut(read(t, "../../docs/crayon-table.md"), tableMark)
+	if tables != "\n"+crayon.Report(runs, crayon.Default) || read(t, "../../docs/crayon-hybrid.svg") != string(crayon.Picture(runs)) {
+		t.Error("docs/crayon-table.md or its picture is not what docs/crayon-table.jsonl gives: make table")
+	}
+}
+
 func read(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -75,6 +103,34 @@ func TestEvalInChromium(t *testing.T) {
 	here, code := pastel(t, append(args[:len(args)-7:len(args)-7], "--results", results)...)
 	if after := read(t, results); code != 0 || !bytes.Equal([]byte(after), []byte(before)) {
 		t.Errorf("exit %d, graded again:\n%s", code, here)
+	}
+}
+
+// TestEvalAdapter: a blend of the bundled pool changes the answers, and by as much in the
+// page as under wazero.
+func TestEvalAdapter(t *testing.T) {
+	dir := t.TempDir()
+	tasks, adapter := filepath.Join(dir, "tasks.jsonl"), filepath.Join(dir, "adapter.gguf")
+	if err := os.WriteFile(tasks, []byte(`{"id":"1","set":"s","prompt":"what is my account balance"}`+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := pastel(t, "pool", "blend", poolDir, "--out", adapter, "--weights", "1,0,0,0,0,0,0,0"); code != 0 {
+		t.Fatal(out)
+	}
+	likelihood := func(args ...string) float64 {
+		results := filepath.Join(t.TempDir(), "results.jsonl")
+		if out, code := pastel(t, append([]string{"eval", tasks, "--model", poolModel, "--web", "../../web", "--results", results, "--quiet"}, args...)...); code != 0 {
+			t.Fatal(out)
+		}
+		var r eval.Record
+		if err := json.Unmarshal([]byte(read(t, results)), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.Device.NLL
+	}
+	plain, here, there := likelihood(), likelihood("--adapter", adapter+"=0.5"), likelihood("--adapter", adapter+"=0.5", "--in", "chromium")
+	if math.Abs(here-there) > 1e-3*here || here > 0.9*plain {
+		t.Errorf("-log p is %.4f, with half an adapter %.4f under wazero and %.4f in Chromium", plain, here, there)
 	}
 }
 
