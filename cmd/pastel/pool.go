@@ -65,6 +65,8 @@ func readPool(dir string, ranks int, all bool) (*pool.Pool, error) {
 	return p, nil
 }
 
+var poolingWords = map[string]string{"mean": "mean over tokens", "last": "last token"}
+
 // poolInspect prints what a pool holds and verifies every digest.
 func poolInspect(_ context.Context, e env, args []string) error {
 	fs := flag.NewFlagSet("pool inspect", flag.ContinueOnError)
@@ -84,7 +86,7 @@ func poolInspect(_ context.Context, e env, args []string) error {
 	}
 	fmt.Fprintf(e.stdout, "pool       %s\nid         %s\nlicence    %s\n", p.Name, p.ID, p.Licence)
 	fmt.Fprintf(e.stdout, "base       %s (%s) %s\n", p.Base.Name, p.Base.Arch, p.Base.Digest)
-	fmt.Fprintf(e.stdout, "embedding  layer %d, %s over tokens, %d dimensions\n", p.Embedding.Layer, p.Embedding.Pooling, p.Embedding.Dim)
+	fmt.Fprintf(e.stdout, "embedding  layer %d, %s, %d dimensions\n", p.Embedding.Layer, poolingWords[p.Embedding.Pooling], p.Embedding.Dim)
 	fmt.Fprintf(e.stdout, "blend      %s space, %s, temperature %g\n", p.Space, p.Weighting.Kind, p.Weighting.Tau)
 	fmt.Fprintf(e.stdout, "factors    rank %d on %d tensors, %d bytes a rank, %d an adapter\n", p.Rank, len(p.Targets), p.SliceBytes(), p.PrefixBytes(p.Rank))
 	for k, v := range p.Provenance {

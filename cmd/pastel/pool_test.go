@@ -100,6 +100,21 @@ func TestPoolTrainAndBuild(t *testing.T) {
 	if out, code := pastel(t, "pool", "inspect", built); code != 0 || !strings.Contains(out, "delta space") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
+
+	// Another recipe, recorded and then used: each adapter is nearest to its own text.
+	recipe := []string{"--embed-layer", "2", "--embed-last", "--weighting", "onehot", "--name", "deep"}
+	if text, code := pastel(t, append(build, recipe...)...); code != 0 {
+		t.Fatalf("exit %d: %s", code, text)
+	}
+	if out, code := pastel(t, "pool", "inspect", built); code != 0 || !strings.Contains(out, "layer 2, last token") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	for n, sample := range []string{"Lil", "Tom"} {
+		out, code := pastel(t, "pool", "blend", built, "--samples", filepath.Join(dir, sample), "--model", poolModel, "--out", filepath.Join(dir, "x.gguf"))
+		if lines := strings.Split(out, "\n"); code != 0 || !strings.HasSuffix(lines[n], "1.0000") {
+			t.Errorf("%s: exit %d:\n%s", sample, code, out)
+		}
+	}
 }
 
 func TestPoolRefuses(t *testing.T) {
