@@ -54,11 +54,13 @@ func (bf *blockFormat) groupBytes(f *simd128.Func, k simd128.I32) simd128.I32 {
 }
 
 // blockPointers are the planes of the current block: variables, those that the
-// format has. superD and superM are the float32 scales of its superblock.
+// format has. superD and superM are the float32 scales of its superblock, or nil
+// when the sums of a superblock, sumD and sumM, are scaled at its end.
 type blockPointers struct {
 	low, high, scale, min simd128.I32
 	d, m                  simd128.I32 // scales of superblocks
-	superD, superM        simd128.F32x4
+	superD, superM        *simd128.F32x4
+	sumD, sumM            simd128.F32x4 // variables
 }
 
 // start sets variables to the planes of the group at w of nb blocks.
@@ -84,9 +86,9 @@ func (bf *blockFormat) start(f *simd128.Func, w, nb simd128.I32) *blockPointers 
 		p.min = plane("min", 8)
 	}
 	if bf.super() {
-		p.d, p.superD = plane("d", 1), f.F32x4Var("super_d")
+		p.d, p.sumD = plane("d", 1), f.F32x4Var("sum_d")
 		if bf.Min {
-			p.m, p.superM = plane("m", 0), f.F32x4Var("super_m")
+			p.m, p.sumM = plane("m", 0), f.F32x4Var("sum_m")
 		}
 	}
 	return p
@@ -108,8 +110,9 @@ func (bf *blockFormat) advance(p *blockPointers) {
 	}
 }
 
-// each emits the loop over the blocks of groups of nb blocks.
-func (bf *blockFormat) each(c *constants, f *simd128.Func, groups []*blockPointers, nb simd128.I32, body func()) {
+// each emits the loop over the blocks of groups of nb blocks. What a superblock
+// adds to sumD and sumM goes to results at its end.
+func (bf *blockFormat) each(c *constants, f *simd128.Func, groups []*blockPointers, results [][]simd128.F32x4, nb simd128.I32, body func()) {
 	first := groups[0]
 	blocks := func(n simd128.I32) {
 		stop := first.low.Add(n.Mul(f.I32(bf.low()))).Let("stop")
@@ -128,20 +131,33 @@ func (bf *blockFormat) each(c *constants, f *simd128.Func, groups []*blockPointe
 	stop := first.d.Add(nb).Let("stop_d") // eight bytes per eight blocks
 	f.While(func() simd128.I32 { return first.d.LtU(stop) }, func() {
 		for _, p := range groups {
-			p.superD.Set(c.half4(p.d, 0))
-			p.d.Set(p.d.AddI(8))
+			p.sumD.Set(f.F32x4(0))
 			if bf.Min {
-				p.superM.Set(c.half4(p.m, 0))
-				p.m.Set(p.m.AddI(8))
+				p.sumM.Set(f.F32x4(0))
 			}
 		}
 		blocks(f.I32(kernels.SuperK / kernels.BlockK))
+		for g, p := range groups {
+			y := results[g][0]
+			y.Set(madd(p.sumD, c.half4(p.d, 0), y))
+			p.d.Set(p.d.AddI(8))
+			if bf.Min {
+				y.Set(madd(p.sumM, c.half4(p.m, 0), y))
+				p.m.Set(p.m.AddI(8))
+			}
+		}
 	})
 }
 
 // scales returns the scale and, with Min, the minimum of the current block, or
-// of its halves.
+// of its halves; those of superblocks are multiplied in if they are there.
 func (bf *blockFormat) scales(c *constants, p *blockPointers) (d, m []simd128.F32x4) {
+	whole := func(s simd128.I32x4, super *simd128.F32x4) simd128.F32x4 {
+		if super == nil {
+			return s.ConvertS()
+		}
+		return s.ConvertS().Mul(*super)
+	}
 	switch bf.Scaling {
 	case kernels.HalfScale:
 		d = append(d, c.half4(p.scale, 0))
@@ -152,21 +168,21 @@ func (bf *blockFormat) scales(c *constants, p *blockPointers) (d, m []simd128.F3
 		e := p.scale.Load32Zero(0).AsI8x16().ExtendLowU().ExtendLowU()
 		d = append(d, e.ShlI(23).AsF32x4().Mul(c.half))
 	case kernels.ScaleOnly:
-		d = append(d, p.superD)
+		d = append(d, *p.superD)
 	case kernels.SignedScale:
-		d = append(d, p.scale.Load32Zero(0).AsI8x16().ExtendLowS().ExtendLowS().ConvertS().Mul(p.superD))
+		d = append(d, whole(p.scale.Load32Zero(0).AsI8x16().ExtendLowS().ExtendLowS(), p.superD))
 	case kernels.PairedScale:
 		s := p.scale.Load8x8U(0).Let("s")
-		d = append(d, s.ExtendLowU().ConvertS().Mul(p.superD))
-		m = append(m, s.ExtendHighU().ConvertS().Mul(p.superM))
+		d = append(d, whole(s.ExtendLowU(), p.superD))
+		m = append(m, whole(s.ExtendHighU(), p.superM))
 	case kernels.SixteenthScale:
 		s := p.scale.Load8x8S(0).Let("s")
-		d = append(d, s.ExtendLowS().ConvertS().Mul(p.superD), s.ExtendHighS().ConvertS().Mul(p.superD))
+		d = append(d, whole(s.ExtendLowS(), p.superD), whole(s.ExtendHighS(), p.superD))
 	case kernels.NibbleScale:
 		s := p.scale.Load8x8U(0).Let("s")
 		low, high := s.And(c.nibble).Let("s_d"), s.ShrUI(4).Let("s_m")
-		d = append(d, low.ExtendLowU().ConvertS().Mul(p.superD), low.ExtendHighU().ConvertS().Mul(p.superD))
-		m = append(m, high.ExtendLowU().ConvertS().Mul(p.superM), high.ExtendHighU().ConvertS().Mul(p.superM))
+		d = append(d, whole(low.ExtendLowU(), p.superD), whole(low.ExtendHighU(), p.superD))
+		m = append(m, whole(high.ExtendLowU(), p.superM), whole(high.ExtendHighU(), p.superM))
 	}
 	return d, m
 }

@@ -79,9 +79,9 @@ func (a *actPointers) sum(u, h int) simd128.F32x4 {
 
 // singleGroups is the number of groups that one token is multiplied with at a
 // time. Three share the loads of activations; the baseline has no registers for
-// them.
-func (b *builder) singleGroups() int {
-	if b.m.Relaxed {
+// them, nor has a format with two sums per group.
+func (b *builder) singleGroups(bf *blockFormat) int {
+	if b.m.Relaxed && !bf.halves() {
 		return 3
 	}
 	return 2
@@ -90,7 +90,7 @@ func (b *builder) singleGroups() int {
 // blockTile emits the tile function of one token and several groups of packed
 // weights: integer sums inside a block, float32 between blocks.
 func (b *builder) blockTile(name string, bf *blockFormat, partial *simd128.Func) *simd128.Func {
-	groups := b.singleGroups()
+	groups := b.singleGroups(bf)
 	return b.tile(name, groups, 1, bf.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
 		b.blockConstants(f, t.constants, bf)
@@ -106,7 +106,7 @@ func (b *builder) blockTile(name string, bf *blockFormat, partial *simd128.Func)
 		if b.m.Relaxed { // the baseline takes longer than memory
 			touch = t.next(groups * bf.blockBytes()).touch
 		}
-		bf.each(t.constants, f, p, nb, func() {
+		bf.each(t.constants, f, p, t.results, nb, func() {
 			t.block(bf, p, a, sums)
 			a.advance(true)
 			touch()
@@ -154,12 +154,15 @@ func (t *tileFunc) block(bf *blockFormat, p []*blockPointers, a *actPointers, su
 		a.x.Set(a.x.AddI(kernels.ActBlockBytes))
 	}
 	for g, halves := range sums {
-		y := t.results[g][0]
+		y, ym := t.results[g][0], t.results[g][0]
+		if bf.super() {
+			y, ym = p[g].sumD, p[g].sumM
+		}
 		d, m := bf.scales(c, p[g])
 		for h, s := range halves {
 			y.Set(madd(s.total(a.startOf(c, 0, h), c.start), d[h].Mul(a.scale(0)), y))
 			if bf.Min {
-				y.Set(madd(m[h], a.sum(0, h), y))
+				ym.Set(madd(m[h], a.sum(0, h), ym))
 			}
 		}
 	}

@@ -140,7 +140,8 @@ func (b *builder) unpackScales(format kernels.Format) *simd128.Func {
 	c := newConstants(f)
 	b.blockConstants(f, c, bf)
 	p.m = p.d.Add(nb).Let("m")
-	p.superD, p.superM = f.F32x4Var("super_d"), f.F32x4Var("super_m")
+	superD, superM := f.F32x4Var("super_d"), f.F32x4Var("super_m")
+	p.superD, p.superM = &superD, &superM
 	i := f.I32Var("i")
 	f.For(i, f.I32(0), nb, 1, func() {
 		if bf.super() {
