@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,6 +45,7 @@ func TestExitCodes(t *testing.T) {
 		{"two models", []string{"inspect", storiesF32, storiesF32}, 2},
 		{"negative count", []string{"run", storiesF32, "-n", "-1"}, 2},
 		{"chatml without chat", []string{"run", storiesF32, "--chatml"}, 2},
+		{"no choices", []string{"run", storiesF32, "--choices", "0"}, 2},
 		{"shift without an end", []string{"run", storiesF32, "--shift"}, 2},
 		{"type that nobody writes", []string{"quantize", storiesF32, "x.gguf", "--type", "Q9"}, 2},
 		{"nothing to embed", []string{"embed", storiesF32, "--executor", "reference"}, 2},
@@ -87,6 +89,42 @@ func TestRun(t *testing.T) {
 		}
 		if result.Text != story || len(result.Tokens) != 20 || result.PromptTokens != 5 || result.FinishReason != "length" || result.Timings.DecodeTokPS <= 0 {
 			t.Errorf("%s: run --json = %+v", executor, result)
+		}
+	}
+}
+
+// TestChoices: several answers are those of their seeds alone, likeliest first,
+// and compute the prompt once.
+func TestChoices(t *testing.T) {
+	run := func(args ...string) (all []runResult) {
+		args = append([]string{"run", storiesF32, "-p", "Once upon a time", "-n", "12", "--temp", "1.5", "--json", "--executor", "reference"}, args...)
+		code, stdout, stderr := runPastel(t, "", args...)
+		decoder := json.NewDecoder(strings.NewReader(stdout))
+		for decoder.More() {
+			var r runResult
+			if err := decoder.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, r)
+		}
+		if code != 0 || len(all) == 0 {
+			t.Fatalf("%q exits with %d: %s", args, code, stderr)
+		}
+		return all
+	}
+	all := run("--seed", "7", "--choices", "3")
+	if len(all) != 3 {
+		t.Fatalf("%d choices, want 3", len(all))
+	}
+	for i, r := range all {
+		if i > 0 && r.Logprob > all[i-1].Logprob {
+			t.Errorf("choice %d is likelier than the one before: %g > %g", i, r.Logprob, all[i-1].Logprob)
+		}
+		if want := run("--seed", strconv.FormatUint(r.Seed, 10))[0].Text; r.Text != want {
+			t.Errorf("seed %d: %q, alone %q", r.Seed, r.Text, want)
+		}
+		if want := r.PromptTokens - 1; r.Seed != 7 && r.CachedTokens != want {
+			t.Errorf("seed %d: %d prompt tokens from the cache, want %d", r.Seed, r.CachedTokens, want)
 		}
 	}
 }

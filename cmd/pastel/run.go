@@ -15,7 +15,10 @@ type runResult struct {
 	Text         string   `json:"text"`
 	Tokens       []uint32 `json:"tokens"`
 	PromptTokens uint32   `json:"prompt_tokens"`
+	CachedTokens uint32   `json:"cached_tokens,omitempty"` // of the prompt, those that were there already
 	FinishReason string   `json:"finish_reason"`
+	Seed         uint64   `json:"seed,omitempty"`
+	Logprob      float64  `json:"logprob,omitempty"` // mean of the tokens', with --choices
 	Timings      timings  `json:"timings"`
 }
 
@@ -40,6 +43,9 @@ func runCommand(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.choices > 1 {
+		return f.printChoices(ctx, e, engine, request)
+	}
 	out := e.stdout
 	if f.json {
 		out = io.Discard
@@ -57,9 +63,28 @@ func runCommand(ctx context.Context, e env, args []string) error {
 	return err
 }
 
+// printChoices prints several answers, the likeliest first.
+func (f *runFlags) printChoices(ctx context.Context, e env, engine *opened, request *protocol.Generate) error {
+	all, err := choices(ctx, engine, request, f.choices)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if f.json {
+			err = json.NewEncoder(e.stdout).Encode(r)
+		} else {
+			_, err = fmt.Fprintf(e.stdout, "# seed %d, mean log-probability %.3f, finish: %s\n%s\n\n", r.Seed, r.Logprob, r.FinishReason, r.Text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // generate runs a request, writing text to out as it comes.
 func generate(ctx context.Context, engine *opened, request *protocol.Generate, out io.Writer) (*runResult, error) {
-	result := &runResult{Tokens: []uint32{}}
+	result := &runResult{Tokens: []uint32{}, Seed: request.Seed}
 	var text strings.Builder
 	write := func(s string) error {
 		text.WriteString(s)
@@ -72,6 +97,7 @@ func generate(ctx context.Context, engine *opened, request *protocol.Generate, o
 			return nil
 		}
 		result.Tokens = append(result.Tokens, c.Token)
+		result.Logprob += float64(c.Logprob)
 		return write(c.Text)
 	})
 	if err != nil {
@@ -79,7 +105,8 @@ func generate(ctx context.Context, engine *opened, request *protocol.Generate, o
 	}
 	err = write(done.Text)
 	result.Text = text.String()
-	result.PromptTokens = done.PromptTokens
+	result.Logprob /= float64(max(1, len(result.Tokens)))
+	result.PromptTokens, result.CachedTokens = done.PromptTokens, done.CachedTokens
 	result.FinishReason = done.FinishReason
 	result.Timings = timings{
 		LoadMs:       float64(engine.loadTime.Microseconds()) / 1e3,

@@ -14,15 +14,16 @@ import (
 type runFlags struct {
 	engineFlags
 	samplingFlags
-	prompt string
-	n      int
-	stop   stopFlags
-	schema string
-	chat   bool
-	chatML bool
-	shift  bool
-	kv     string
-	json   bool
+	prompt  string
+	n       int
+	choices int
+	stop    stopFlags
+	schema  string
+	chat    bool
+	chatML  bool
+	shift   bool
+	kv      string
+	json    bool
 }
 
 // samplingFlags choose the next token. Their defaults are those of engine/sample for
@@ -76,6 +77,7 @@ func (f *runFlags) parse(e env, args []string) (model string, err error) {
 	f.samplingFlags.register(fs)
 	fs.StringVar(&f.prompt, "p", "", "the prompt")
 	fs.IntVar(&f.n, "n", 0, "the most tokens to generate; 0 is until a stop or the end of the context")
+	fs.IntVar(&f.choices, "choices", 1, "how many answers to generate, with the seed and those that follow it; they are printed likeliest first")
 	fs.Var(&f.stop, "stop", "end before this `TEXT`; may be repeated")
 	fs.StringVar(&f.schema, "json-schema", "", "answer with JSON that a schema `FILE` allows, or \"json\" for any object")
 	fs.BoolVar(&f.chat, "chat", false, "take the prompt for a user's message and write it down by the model's chat template")
@@ -94,6 +96,8 @@ func (f *runFlags) check() error {
 	switch {
 	case f.n < 0 || f.temp < 0 || f.topK < 0:
 		return usagef("-n, --temp and --top-k are not negative")
+	case f.choices < 1 || f.choices > 1 && f.shift:
+		return usagef("--choices is at least 1, and 1 with --shift")
 	case f.chatML && !f.chat:
 		return usagef("--chatml is for --chat")
 	case f.shift && f.n == 0:
