@@ -18,7 +18,7 @@ func (b *builder) direct(f kernels.Format) bool {
 	switch f {
 	case kernels.Q8_0, kernels.Q4_0:
 		return true
-	case kernels.Q4_K, kernels.Q6_K:
+	case kernels.Q4_K, kernels.Q6_K, kernels.TQ1_0, kernels.TQ2_0:
 		return b.m.Relaxed
 	}
 	return false
@@ -88,6 +88,8 @@ func (b *builder) tables() *matmulTables {
 	for f := range kernels.Formats() {
 		switch {
 		case f == kernels.FormatNone:
+		case f == kernels.TQ2_0: // packed as TQ1_0, which comes before
+			single = append(single, single[kernels.TQ1_0])
 		case b.direct(f):
 			single = append(single, b.blockTile(f.String(), formatOf(f), partial))
 		case f.Quantised():

@@ -150,7 +150,8 @@ func (bf *blockFormat) each(c *constants, f *simd128.Func, groups []*blockPointe
 }
 
 // scales returns the scale and, with Min, the minimum of the current block, or
-// of its halves; those of superblocks are multiplied in if they are there.
+// of its halves; those of superblocks are multiplied in if they are there. None
+// stands for one.
 func (bf *blockFormat) scales(c *constants, p *blockPointers) (d, m []simd128.F32x4) {
 	whole := func(s simd128.I32x4, super *simd128.F32x4) simd128.F32x4 {
 		if super == nil {
@@ -168,7 +169,9 @@ func (bf *blockFormat) scales(c *constants, p *blockPointers) (d, m []simd128.F3
 		e := p.scale.Load32Zero(0).AsI8x16().ExtendLowU().ExtendLowU()
 		d = append(d, e.ShlI(23).AsF32x4().Mul(c.half))
 	case kernels.ScaleOnly:
-		d = append(d, *p.superD)
+		if p.superD != nil {
+			d = append(d, *p.superD)
+		}
 	case kernels.SignedScale:
 		d = append(d, whole(p.scale.Load32Zero(0).AsI8x16().ExtendLowS().ExtendLowS(), p.superD))
 	case kernels.PairedScale:

@@ -78,10 +78,10 @@ func (a *actPointers) sum(u, h int) simd128.F32x4 {
 }
 
 // singleGroups is the number of groups that one token is multiplied with at a
-// time. Three share the loads of activations; the baseline has no registers for
-// them, nor has a format with two sums per group.
+// time. Three share the loads of activations where their weights take few
+// registers to unpack; the baseline has none for them.
 func (b *builder) singleGroups(bf *blockFormat) int {
-	if b.m.Relaxed && !bf.halves() {
+	if b.m.Relaxed && bf.Scaling == kernels.HalfScale && bf.High.Bits == 0 {
 		return 3
 	}
 	return 2
@@ -160,7 +160,11 @@ func (t *tileFunc) block(bf *blockFormat, p []*blockPointers, a *actPointers, su
 		}
 		d, m := bf.scales(c, p[g])
 		for h, s := range halves {
-			y.Set(madd(s.total(a.startOf(c, 0, h), c.start), d[h].Mul(a.scale(0)), y))
+			scale := a.scale(0)
+			if len(d) > 0 {
+				scale = d[h].Mul(scale)
+			}
+			y.Set(madd(s.total(a.startOf(c, 0, h), c.start), scale, y))
 			if bf.Min {
 				ym.Set(madd(m[h], a.sum(0, h), ym))
 			}
