@@ -45,8 +45,9 @@ func ControlBytes(threads int) int { return ControlScratch + threads*ScratchByte
 // NumCodes is the number of operation codes.
 const NumCodes = int(nCodes)
 
-// Byte offsets of the words that split a record's work.
+// Byte offsets of a record's flags and of the words that split its work.
 const (
+	RecordFlags = 4
 	RecordUnits = 4 * wordUnits
 	RecordGrain = 4 * wordGrain
 	RecordTaken = 4 * wordTaken

@@ -2,7 +2,9 @@ package kernels
 
 // How each operation's work splits into units that threads take. A grain is
 // the number of units taken at a time: small enough to even out, large enough
-// that taking it (one atomic addition) does not show.
+// that taking it (one atomic addition) does not show. What takes less time than
+// two threads need to meet is one chunk: small operations in a row are then one
+// thread's (see FlagSame).
 
 // SegmentFloats is the number of floats in a unit of an elementwise operation.
 const SegmentFloats = 256
@@ -32,15 +34,15 @@ func (o Matmul) split() (units, grain int) {
 	return units, max(6, grain-grain%6) // tiles take two, three or four groups
 }
 
-func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 4 }
-func (o StoreKV) split() (units, grain int) { return o.N * o.Heads, 4 }
+func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 64 }
+func (o StoreKV) split() (units, grain int) { return o.N * o.Heads, 32 }
 
 // A unit of Attention is one kv head of up to AttentionTokens tokens.
 func (o Attention) split() (units, grain int) {
 	return o.KVHeads * ((o.N + AttentionTokens - 1) / AttentionTokens), 1
 }
 
-func (o GLU) split() (units, grain int)      { return o.N * segments(o.Dim), 4 }
+func (o GLU) split() (units, grain int)      { return o.N * segments(o.Dim), 8 }
 func (o Activate) split() (units, grain int) { return segments(o.Count), 4 }
 func (o Add) split() (units, grain int)      { return segments(o.Count), 16 }
 func (o Scale) split() (units, grain int)    { return segments(o.Count), 16 }

@@ -62,9 +62,14 @@ const (
 	wordTaken = OpWords - 1
 )
 
-// flagBarrier in word 1 makes every thread finish this operation before any
-// starts the next. Without it the next operation must not depend on this one.
-const flagBarrier = 1
+// Flags in word 1. FlagBarrier makes every thread finish this operation before any
+// starts the next; without it the next operation must not depend on this one.
+// FlagSame leaves this operation and the next, each a single chunk of work, to one
+// thread, which needs no barrier between them.
+const (
+	FlagBarrier = 1
+	FlagSame    = 2
+)
 
 // A Tape is a list of operations in a Memory, planned once and run many times.
 // It must not be changed while an executor runs it.
@@ -113,7 +118,7 @@ type Operation interface {
 // Add appends an operation followed by a barrier.
 //
 // Errors: ERR_INTERNAL when the tape is full.
-func (t *Tape) Add(op Operation) error { return t.add(op, flagBarrier) }
+func (t *Tape) Add(op Operation) error { return t.add(op, FlagBarrier) }
 
 // AddUnordered appends an operation that the following one does not depend on.
 func (t *Tape) AddUnordered(op Operation) error { return t.add(op, 0) }
@@ -129,8 +134,19 @@ func (t *Tape) add(op Operation, flags uint32) error {
 	words[1] = flags
 	units, grain := op.split()
 	words[wordUnits], words[wordGrain] = uint32(units), uint32(max(1, grain))
+	if t.n > 0 && isChunk(words) {
+		if before := t.words[(t.n-1)*OpWords : t.n*OpWords]; isChunk(before) {
+			before[1] |= FlagSame
+		}
+	}
 	t.n++
 	return nil
+}
+
+// isChunk reports whether an operation's work is too small to split. A thin matrix is
+// one chunk for each of many tokens: its neighbours should have threads of their own.
+func isChunk(words []uint32) bool {
+	return words[wordUnits] <= words[wordGrain] && Code(words[0]) != CodeMatmul && Code(words[0]) != CodeAttention
 }
 
 // op returns the i-th record's code and an operand reader.

@@ -54,10 +54,10 @@ func (b *builder) run(walk *simd128.Func) {
 	f.If(threads.GtSI(1), func() {
 		p := f.I32Var("p")
 		p.Set(tape)
-		end := tape.Add(n.Mul(f.I32(kernels.OpWords * 4))).Let("end")
+		end := tape.Add(n.Mul(f.I32(recordBytes))).Let("end")
 		f.While(func() simd128.I32 { return p.LtU(end) }, func() {
 			p.StoreI32(kernels.RecordTaken, f.I32(0))
-			p.Set(p.AddI(kernels.OpWords * 4))
+			p.Set(p.AddI(recordBytes))
 		})
 		c.StoreI32(kernels.ControlTape, tape)
 		c.StoreI32(kernels.ControlOps, n)
@@ -124,8 +124,24 @@ func (b *builder) walk(ops []operation) *simd128.Func {
 	barrier := b.barrier()
 	f := b.m.Func("walk")
 	c, p, n, threads := f.ParamI32("control"), f.ParamI32("tape"), f.ParamI32("ops"), f.ParamI32("threads")
-	end := p.Add(n.Mul(f.I32(kernels.OpWords * 4))).Let("end")
-	start, stop := f.I32Var("start"), f.I32Var("stop")
+	w := walk{f: f, p: p, threads: threads, end: p.Add(n.Mul(f.I32(recordBytes))).Let("end"),
+		start: f.I32Var("start"), stop: f.I32Var("stop"), chunk: b.chunk(ops)}
+	f.While(func() simd128.I32 { return p.LtU(w.end) }, func() {
+		f.IfElse(p.LoadI32(kernels.RecordFlags).And(f.I32(kernels.FlagSame)), w.single, w.shared)
+		f.If(threads.GtSI(1).And(p.LoadI32(kernels.RecordFlags)).And(f.I32(kernels.FlagBarrier)), func() { f.Call(barrier, c, threads) })
+		p.Set(p.AddI(recordBytes))
+	})
+	f.If(threads.GtSI(1), func() { f.Call(barrier, c, threads) })
+	return f
+}
+
+// recordBytes is the size of an operation's record.
+const recordBytes = kernels.OpWords * 4
+
+// chunk runs units start..stop of the operation at p.
+func (b *builder) chunk(ops []operation) *simd128.Func {
+	f := b.m.Func("chunk")
+	p, start, stop := f.ParamI32("p"), f.ParamI32("start"), f.ParamI32("stop")
 	cases := make([]func(), kernels.NumCodes)
 	for i := range cases {
 		cases[i] = func() { f.Unreachable() }
@@ -133,30 +149,53 @@ func (b *builder) walk(ops []operation) *simd128.Func {
 	for _, op := range ops {
 		cases[op.code] = func() { f.Call(op.f, p, start, stop) }
 	}
-	call := func() { f.Switch(p.LoadI32(0), cases, func() { f.Unreachable() }) }
-	f.While(func() simd128.I32 { return p.LtU(end) }, func() {
-		units := p.LoadI32(kernels.RecordUnits).Let("units")
-		f.IfElse(threads.EqI(1), func() {
-			start.Set(f.I32(0))
-			stop.Set(units)
-			call()
-		}, func() {
-			grain := p.LoadI32(kernels.RecordGrain).Let("grain")
-			f.Loop(func(again simd128.Label) {
-				start.Set(p.AtomicAdd(kernels.RecordTaken, grain))
-				f.If(start.LtS(units), func() {
-					next := start.Add(grain).Let("next")
-					stop.Set(simd128.Select(next.LtS(units), next, units))
-					call()
-					f.Br(again)
-				})
-			})
-			f.If(p.LoadI32(4), func() { f.Call(barrier, c, threads) })
-		})
-		p.Set(p.AddI(kernels.OpWords * 4))
-	})
-	f.If(threads.GtSI(1), func() { f.Call(barrier, c, threads) })
+	f.Switch(p.LoadI32(0), cases, func() { f.Unreachable() })
 	return f
+}
+
+// walk is one thread's way along a tape: p is where it is.
+type walk struct {
+	f               *simd128.Func
+	p, end, threads simd128.I32
+	start, stop     simd128.I32
+	chunk           *simd128.Func
+}
+
+// shared takes chunks of the operation at p, all of it when there is one thread.
+func (w walk) shared() {
+	f, p := w.f, w.p
+	units := p.LoadI32(kernels.RecordUnits).Let("units")
+	f.IfElse(w.threads.EqI(1), func() {
+		f.Call(w.chunk, p, f.I32(0), units)
+	}, func() {
+		grain := p.LoadI32(kernels.RecordGrain).Let("grain")
+		f.Loop(func(again simd128.Label) {
+			w.start.Set(p.AtomicAdd(kernels.RecordTaken, grain))
+			f.If(w.start.LtS(units), func() {
+				next := w.start.Add(grain).Let("next")
+				f.Call(w.chunk, p, w.start, simd128.Select(next.LtS(units), next, units))
+				f.Br(again)
+			})
+		})
+	})
+}
+
+// single runs the operations from p on that are one thread's, if it is this one, and
+// leaves p at the last of them.
+func (w walk) single() {
+	f, p := w.f, w.p
+	w.start.Set(f.I32(0))
+	f.If(w.threads.GtSI(1), func() { w.start.Set(p.AtomicAdd(kernels.RecordTaken, f.I32(1))) })
+	f.Block(func(done simd128.Label) {
+		f.Loop(func(again simd128.Label) {
+			f.If(w.start.EqI(0), func() { f.Call(w.chunk, p, f.I32(0), p.LoadI32(kernels.RecordUnits)) })
+			w.stop.Set(p.AddI(recordBytes))
+			f.BrIf(done, p.LoadI32(kernels.RecordFlags).And(f.I32(kernels.FlagSame)).EqI(0))
+			f.BrIf(done, w.stop.GeU(w.end))
+			p.Set(w.stop)
+			f.Br(again)
+		})
+	})
 }
 
 // barrier makes all threads of a tape wait for the last.
