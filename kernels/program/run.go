@@ -111,7 +111,10 @@ func (b *builder) awaitChange(f *simd128.Func, c simd128.I32, word, sleepers int
 			if guard {
 				k.Set(k.AddI(1))
 				failed := c.AtomicLoadI32(kernels.ControlState).EqI(kernels.StateFailed)
-				f.If(failed.Or(k.GtSI(maxSlices)), func() { f.Unreachable() })
+				f.If(failed.Or(k.GtSI(maxSlices)), func() {
+					c.AtomicStore(kernels.ControlState, f.I32(kernels.StateFailed)) // tells the host why
+					f.Unreachable()
+				})
 			}
 		})
 		c.AtomicSub(sleepers, f.I32(1))

@@ -20,7 +20,10 @@ const stateFailed = 2;
 
 /** The helpers of one instance. */
 export class Helpers {
-  private constructor(private readonly workers: readonly Worker[]) {}
+  private constructor(
+    private readonly workers: readonly Worker[],
+    private readonly start?: HelperStart,
+  ) {}
 
   /**
    * Starts threads-1 helpers and resolves when all are about to join.
@@ -31,7 +34,7 @@ export class Helpers {
     if (threads < 2) return new Helpers([]);
     const start: HelperStart = { kernels, memory: module.memory, control: module.control(threads) };
     const workers = Array.from({ length: threads - 1 }, () => new Worker(self.location.href, { type: "module" }));
-    const helpers = new Helpers(workers);
+    const helpers = new Helpers(workers, start);
     try {
       await Promise.all(workers.map((worker) => ready(worker, start)));
     } catch (thrown) {
@@ -39,6 +42,12 @@ export class Helpers {
       throw thrown;
     }
     return helpers;
+  }
+
+  /** Whether one died while others waited for it. */
+  get failed(): boolean {
+    const { start } = this;
+    return start !== undefined && numbers(start.memory).getInt32(start.control + controlState, true) === stateFailed;
   }
 
   /** Ends the helpers, whatever they are doing. The instance they help must not run again. */

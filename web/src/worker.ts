@@ -59,6 +59,18 @@ class Engine {
     }
   }
 
+  /** Clears up after a trap and says what happened. Where a helper died, the next instance has a thread less. */
+  afterTrap(why: string): string {
+    const helpers = this.helpers;
+    this.helpers = undefined;
+    helpers?.stop();
+    if (!helpers?.failed) return why;
+    const threads = this.plan.threads - 1;
+    const reason = "a helper thread died";
+    this.plan = { threads, ...(threads < 2 && { singleThreadReason: reason }) };
+    return `${why}; ${reason}, going on with ${threads}`;
+  }
+
   /** Whether the last instance trapped. */
   get isDead(): boolean {
     return this.module?.isDead ?? false;
@@ -142,7 +154,7 @@ async function reply(id: number, f: (signal: AbortSignal) => Promise<Reply>): Pr
   } catch (thrown) {
     const error = wireOf(thrown);
     // first, so that whoever asks again on this error knows that its session is gone
-    if (engine?.isDead) post({ type: "restarted", reason: error.message });
+    if (engine?.isDead) post({ type: "restarted", reason: engine.afterTrap(error.message) });
     post({ type: "reply", id, reply: { type: "error", ...error } });
   } finally {
     running.delete(id);
