@@ -28,8 +28,8 @@ type Dispatcher struct {
 	search     *customisation // whose Labelled are being tried, nil when none
 
 	sessions map[uint32]*session
-	last     uint32 // the number of the newest session
-	out      []byte // the last reply, reused
+	last     uint32          // the number of the newest session
+	out      protocol.Writer // holds the last reply
 }
 
 // New makes a Dispatcher without a model.
@@ -83,16 +83,14 @@ var ok = &protocol.OK{}
 func (d *Dispatcher) answer(f func() (protocol.Message, error)) (reply []byte) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.out = protocol.Append(d.out[:0], panicReply(p))
-			reply = d.out
+			reply = d.out.Encode(panicReply(p))
 		}
 	}()
 	m, err := f()
 	if err != nil {
 		m = &protocol.Error{Code: string(fault.CodeOf(err)), Message: err.Error()}
 	}
-	d.out = protocol.Append(d.out[:0], m)
-	return d.out
+	return d.out.Encode(m)
 }
 
 func panicReply(p any) *protocol.Error {

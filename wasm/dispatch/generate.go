@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"unsafe"
+
 	"pastel/engine"
 	"pastel/engine/sample"
 	"pastel/fault"
@@ -13,6 +15,9 @@ type generation struct {
 	request engine.Request
 	usage   protocol.Done
 	ended   bool // the last token is out, its Done is not
+
+	chunk    protocol.Chunk // the last event, reused
+	progress protocol.Progress
 }
 
 // generate starts a generation in a session that has none.
@@ -99,7 +104,8 @@ func (s *session) step(d *Dispatcher) (protocol.Message, error) {
 	}
 	g.account(e, d.config.NowMs()-begun)
 	if e.Token < 0 {
-		return &protocol.Progress{Phase: "prefill", Done: uint32(e.Prefilled), Total: g.usage.PromptTokens}, nil
+		g.progress = protocol.Progress{Phase: "prefill", Done: uint32(e.Prefilled), Total: g.usage.PromptTokens}
+		return &g.progress, nil
 	}
 	return s.event(d, e), nil
 }
@@ -126,11 +132,13 @@ func (s *session) event(d *Dispatcher, e engine.Event) protocol.Message {
 		return &g.usage
 	}
 	g.ended = e.Finish != ""
-	chunk := &protocol.Chunk{Text: string(e.Text), Token: uint32(e.Token), Logprob: e.Logprob}
+	// The reply is written before the next step changes e.Text.
+	text := unsafe.String(unsafe.SliceData(e.Text), len(e.Text))
+	g.chunk = protocol.Chunk{Text: text, Token: uint32(e.Token), Logprob: e.Logprob, Top: g.chunk.Top[:0]}
 	for _, t := range e.Top {
-		chunk.Top = append(chunk.Top, protocol.Candidate{Token: uint32(t.ID), Text: d.piece(t.ID), Logprob: t.Logprob})
+		g.chunk.Top = append(g.chunk.Top, protocol.Candidate{Token: uint32(t.ID), Text: d.piece(t.ID), Logprob: t.Logprob})
 	}
-	return chunk
+	return &g.chunk
 }
 
 // piece is the text of one token, which may be part of a character.

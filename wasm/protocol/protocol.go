@@ -31,6 +31,17 @@ func Append(dst []byte, m Message) []byte {
 	return c.buf
 }
 
+// A Writer encodes one message after another into one buffer. The zero value is ready.
+type Writer struct{ c coder }
+
+// Encode returns m's bytes, which are valid until the next call. It allocates only to
+// grow its buffer.
+func (w *Writer) Encode(m Message) []byte {
+	w.c.buf = append(w.c.buf[:0], Version, byte(m.Tag()))
+	m.fields(&w.c)
+	return w.c.buf
+}
+
 // Decode reads one message that fills b exactly. The result shares no memory with
 // b, so a host may reuse its buffer.
 //
