@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math"
+
 	"pastel/engine/sample"
 	"pastel/engine/stop"
 	"pastel/engine/tokenizer"
@@ -197,6 +199,10 @@ func (g *Generation) choose(logits []float32) int32 {
 	var mask sample.Mask
 	if c := g.req.Constraint; c != nil {
 		mask = c.Mask()
+	} else if g.sampler.IsPlain() { // the kernels have looked already
+		if id := g.s.Best(); math.Abs(float64(logits[id])) <= math.MaxFloat32 {
+			return id
+		}
 	}
 	return g.sampler.Sample(logits, mask)
 }

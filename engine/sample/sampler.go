@@ -123,6 +123,12 @@ func (s *Sampler) Sample(logits []float32, mask Mask) int32 {
 	return s.draw()
 }
 
+// IsPlain reports whether Sample without a mask is the first of the largest logits: the
+// most likely token is wanted and nothing changes the logits before.
+func (s *Sampler) IsPlain() bool {
+	return s.opts.Temperature <= 0 && len(s.bias) == 0 && !s.opts.penalises()
+}
+
 // prepare copies logits, cleans them, and applies bias, penalties and mask.
 func (s *Sampler) prepare(logits []float32, mask Mask) {
 	n := copy(s.logits, logits)

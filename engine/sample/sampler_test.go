@@ -371,3 +371,26 @@ func FuzzSample(f *testing.F) {
 		}
 	})
 }
+
+func TestIsPlain(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opts Options
+		want bool
+	}{
+		{"nothing asked", Options{}, true},
+		{"filters of what is not drawn", Options{TopK: 40, TopP: 0.9, MinP: 0.1, Seed: 3}, true},
+		{"temperature", Options{Temperature: 0.1}, false},
+		{"bias", Options{LogitBias: map[int32]float32{1: 2}}, false},
+		{"repeat penalty", Options{RepeatPenalty: 1.1}, false},
+		{"presence penalty", Options{PresencePenalty: 0.1}, false},
+	} {
+		s, err := New(tt.opts, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.IsPlain(); got != tt.want {
+			t.Errorf("%s: IsPlain() = %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
