@@ -18,7 +18,7 @@ package kernels
 //	MXFP4          q4, e  [nb][r] uint8
 //	Q4_K           q4, s  [nb][2][r] uint8 (scale, minimum), D, M
 //	Q5_K           q4, q1, s as Q4_K, D, M
-//	Q6_K           q4, q2, s [nb][2][r] int8 (of sixteen columns each), D
+//	Q6_K           q6, s  [nb][2][r] int8 (of sixteen columns each), D
 //	Q3_K           q2, q1, s as Q6_K, D
 //	Q2_K           q2, s  [nb][2][r] uint8 (of sixteen columns: scale low, minimum high), D, M
 //	IQ4_XS         q4, s  [nb][r] int8, D
@@ -28,6 +28,7 @@ package kernels
 // superblock, M (negated) the minimums. The planes of integers, of i < 4 bytes:
 //
 //	q8  [nb][8][r][i]  uint8 (int8 plus the machine's bias)
+//	q6  [nb][2][3][r][i]  vectors 4h to 4h+2 in the low six bits, two bits of vector 4h+3 above each
 //	q4  [nb][4][r][i]  vector j in the low half, j+4 in the high half
 //	q2  [nb][2][r][i]  vectors 4h to 4h+3 of vector h's bytes, from the low bits up
 //	q1  [nb][r][i]     bit j belongs to vector j
@@ -107,6 +108,7 @@ type Shape struct {
 	FileBlock int   // columns per block of the file
 	FileBytes int   // bytes per block of the file
 	Low, High Field // of the file's integers; High without bits: none
+	Joined    bool  // one plane holds the bits of both
 	D         int   // where the file's scale is, its minimum's scale behind it
 	Zero      int   // what the stored integer exceeds the true one by
 	Min       bool  // a minimum is added
@@ -137,7 +139,7 @@ var shapes = [nFormats]Shape{
 	Q5_1:   {Name: "Q5_1", FileBlock: 32, FileBytes: 24, Low: Field{8, 16, 4}, High: Field{4, 1, 1}, Scaling: HalfScale, Min: true},
 	Q4_K:   {Name: "Q4_K", FileBlock: 256, FileBytes: 144, Low: Field{16, 32, 4}, Scaling: PairedScale, Min: true},
 	Q5_K:   {Name: "Q5_K", FileBlock: 256, FileBytes: 176, Low: Field{48, 32, 4}, High: Field{16, 32, 1}, Scaling: PairedScale, Min: true},
-	Q6_K:   {Name: "Q6_K", FileBlock: 256, FileBytes: 210, Low: Field{0, 64, 4}, High: Field{128, 32, 2}, D: 208, Scaling: SixteenthScale, Zero: 32},
+	Q6_K:   {Name: "Q6_K", FileBlock: 256, FileBytes: 210, Low: Field{0, 64, 4}, High: Field{128, 32, 2}, Joined: true, D: 208, Scaling: SixteenthScale, Zero: 32},
 	Q3_K:   {Name: "Q3_K", FileBlock: 256, FileBytes: 110, Low: Field{32, 32, 2}, High: Field{0, 32, 1}, D: 108, Scaling: SixteenthScale, Zero: 4},
 	Q2_K:   {Name: "Q2_K", FileBlock: 256, FileBytes: 84, Low: Field{16, 32, 2}, D: 80, Scaling: NibbleScale, Min: true},
 	IQ4_NL: {Name: "IQ4_NL", FileBlock: 32, FileBytes: 18, Low: Field{2, 16, 4}, Scaling: HalfScale, Table: &IQ4Values},

@@ -39,8 +39,11 @@ func newPlanes(f Format, group []byte, k int) *planes {
 		group = group[n:]
 		return head
 	}
-	p.low = cut(p.nb * 16 * p.shape.Low.Bits)
-	p.high = cut(p.nb * 16 * p.shape.High.Bits)
+	if p.shape.Joined {
+		p.low = cut(p.nb * p.shape.integerBytes())
+	} else {
+		p.low, p.high = cut(p.nb*16*p.shape.Low.Bits), cut(p.nb*16*p.shape.High.Bits)
+	}
 	p.scale = cut(p.nb * p.shape.ScaleBytes())
 	p.super = group
 	return p
@@ -58,10 +61,14 @@ func (p *planes) packRow(row []byte, r int, zero byte) {
 				if p.format == Q8_0 {
 					q += zero
 				}
-				put(p.low, p.shape.Low.Bits, b, j, 4*r+i, q)
-				if p.shape.High.Bits > 0 {
+				switch {
+				case p.shape.Joined:
+					putSix(p.low, b, j, 4*r+i, q|p.shape.High.get(block, c)<<p.shape.Low.Bits)
+					continue
+				case p.shape.High.Bits > 0:
 					put(p.high, p.shape.High.Bits, b, j, 4*r+i, p.shape.High.get(block, c))
 				}
+				put(p.low, p.shape.Low.Bits, b, j, 4*r+i, q)
 			}
 		}
 		p.packScale(block, r, b, b%per)
@@ -78,6 +85,30 @@ func put(plane []byte, bits, b, j, at int, q byte) {
 func take(plane []byte, bits, b, j, at int) byte {
 	i, shift := place(bits, b, j, at)
 	return plane[i] >> shift & (1<<bits - 1)
+}
+
+// putSix writes six bits: those of every fourth vector lie above the other three.
+func putSix(plane []byte, b, j, at int, q byte) {
+	half := plane[b*96+j/4*48:]
+	if j%4 < 3 {
+		half[j%4*16+at] |= q
+		return
+	}
+	for i := range 3 {
+		half[i*16+at] |= q >> (2 * i) << 6
+	}
+}
+
+// takeSix reads them.
+func takeSix(plane []byte, b, j, at int) (q byte) {
+	half := plane[b*96+j/4*48:]
+	if j%4 < 3 {
+		return half[j%4*16+at] & 63
+	}
+	for i := range 3 {
+		q |= half[i*16+at] >> 6 << (2 * i)
+	}
+	return q
 }
 
 // place is where a plane of the given number of bits holds an integer.
@@ -235,10 +266,7 @@ func (p *packedMatrix) block(planes *planes, lane, b int, out *blockValues) {
 	for j := range 8 {
 		for i := range 4 {
 			at := 4*lane + i
-			q := int32(take(planes.low, shape.Low.Bits, b, j, at))
-			if shape.High.Bits > 0 {
-				q |= int32(take(planes.high, shape.High.Bits, b, j, at)) << shape.Low.Bits
-			}
+			q := planes.integer(b, j, at)
 			switch {
 			case p.format == Q8_0:
 				q = int32(int8(byte(q) - byte(p.zero)))
@@ -253,6 +281,18 @@ func (p *packedMatrix) block(planes *planes, lane, b int, out *blockValues) {
 	for h := range 2 {
 		out.d[h], out.m[h] = planes.scaleAt(lane, b, h)
 	}
+}
+
+// integer reads the integer of a file.
+func (p *planes) integer(b, j, at int) int32 {
+	if p.shape.Joined {
+		return int32(takeSix(p.low, b, j, at))
+	}
+	q := int32(take(p.low, p.shape.Low.Bits, b, j, at))
+	if p.shape.High.Bits > 0 {
+		q |= int32(take(p.high, p.shape.High.Bits, b, j, at)) << p.shape.Low.Bits
+	}
+	return q
 }
 
 // scaleAt reads scale and minimum of half h of block b; all products are exact.

@@ -11,11 +11,12 @@ type superPacker struct {
 	f             *simd128.Func
 	src           [kernels.GroupRows]simd128.I32
 	fields, trits *simd128.Func
+	sixes         *simd128.Func
 }
 
 // packSuper emits pack_super(format, superblocks, dst, rows …): one group.
 func (b *builder) packSuper() *simd128.Func {
-	p := &superPacker{b: b, fields: b.packField(), trits: b.packTrits()}
+	p := &superPacker{b: b, fields: b.packField(), trits: b.packTrits(), sixes: b.packSixes()}
 	scales := []*simd128.Func{b.packPaired(), b.packBytes(), b.packQ3Scales(), b.packIQ4Scales()}
 	which := map[kernels.Format]int32{kernels.Q4_K: 0, kernels.Q5_K: 0, kernels.Q6_K: 1, kernels.Q2_K: 1, kernels.Q3_K: 2, kernels.IQ4_XS: 3}
 	table := b.m.Table(scales...)
@@ -33,7 +34,7 @@ func (b *builder) packSuper() *simd128.Func {
 		cases = append(cases, func() {
 			bf := formatOf(packed)
 			from := bf.Low
-			if packed == kernels.TQ1_0 { // its digits are unpacked to bytes
+			if packed == kernels.TQ1_0 || packed == kernels.Q6_K { // unpacked to bytes first
 				from = kernels.Field{Width: 16, Bits: 8}
 			}
 			low.set(f, from, bf.Low.Bits)
@@ -102,7 +103,8 @@ func (p *superPacker) field(v fieldVars, src [kernels.GroupRows]simd128.I32) {
 	v.plane.Set(v.plane.Add(v.n.ShlI(7)))
 }
 
-// digits are the rows, or where a superblock of TQ1_0 of every row is unpacked to.
+// digits are the rows, or where a superblock of TQ1_0 or Q6_K of every row is
+// unpacked to.
 func (p *superPacker) digits(format simd128.I32) (out [kernels.GroupRows]simd128.I32) {
 	scratch := simd128.GetGlobal[simd128.I32](p.f, p.b.scratch).Let("scratch")
 	for r, s := range p.src {
@@ -111,6 +113,10 @@ func (p *superPacker) digits(format simd128.I32) (out [kernels.GroupRows]simd128
 		p.f.If(format.EqI(int32(kernels.TQ1_0)), func() {
 			out[r].Set(scratch.AddI(int32(512 * r)))
 			p.f.Call(p.trits, s, out[r])
+		})
+		p.f.If(format.EqI(int32(kernels.Q6_K)), func() {
+			out[r].Set(scratch.AddI(int32(512 * r)))
+			p.f.Call(p.sixes, s, out[r])
 		})
 	}
 	return out
@@ -145,7 +151,8 @@ func (b *builder) packField() *simd128.Func {
 			v[4+j].Set(turned)
 		}
 		f.If(c.AndI(kernels.BlockK/2), func() {
-			f.Switch(n.ShrUI(1), []func(){func() { join(plane, v, 1) }, func() { join(plane, v, 2) }}, func() { join(plane, v, 4) })
+			f.Switch(n.ShrUI(1), []func(){func() { join(plane, v, 1) }, func() { join(plane, v, 2) }, func() { join(plane, v, 4) }},
+				func() { joinSix(f, plane, v) })
 			plane.Set(plane.Add(n.ShlI(4)))
 		})
 	})
@@ -166,6 +173,36 @@ func join(plane simd128.I32, v [8]simd128.I8x16, n int) {
 		}
 		plane.StoreV128(16*i, out.AsV128(), 2)
 	}
+}
+
+// joinSix writes the vectors of a block as a plane of six bits.
+func joinSix(f *simd128.Func, plane simd128.I32, v [8]simd128.I8x16) {
+	top := f.I8x16(-64).Let("top")
+	for i := range 6 {
+		above := v[i/3*4+3].AsI16x8().ShlI(int32(6 - i%3*2)).AsI8x16().And(top)
+		plane.StoreV128(16*i, v[i/3*4+i%3].Or(above).AsV128(), 2)
+	}
+}
+
+// packSixes emits pack_sixes(block, dst): the 256 integers of a block of Q6_K as
+// bytes.
+func (b *builder) packSixes() *simd128.Func {
+	f := b.m.Func("pack_sixes")
+	s, dst := f.ParamI32("block"), f.ParamI32("dst")
+	shape := kernels.Q6_K.Shape()
+	c := f.I32Var("c")
+	field := func(from kernels.Field) simd128.I16x8 {
+		per, width := int32(from.Columns()), int32(from.Width)
+		at := s.Add(c.DivUI(per).MulI(width)).Add(c.AndI(width - 1))
+		shift := c.AndI(per - 1).DivUI(width).MulI(int32(from.Bits))
+		return at.LoadI8x16(from.At, 1).AsI16x8().ShrU(shift)
+	}
+	f.For(c, f.I32(0), f.I32(kernels.SuperK), 16, func() {
+		low := field(shape.Low).AsI8x16().And(f.I8x16(15)).Let("low")
+		high := field(shape.High).ShlI(4).AsI8x16().And(f.I8x16(48))
+		dst.Add(c).StoreV128(0, low.Or(high).AsV128(), 2)
+	})
+	return f
 }
 
 // scalesFunc emits name(superblock, dst): body stores the i-th byte of one row's

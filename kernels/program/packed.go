@@ -12,9 +12,13 @@ type blockFormat struct {
 	signed bool // stored bytes are signed in the baseline
 }
 
-// formatOf describes a packed format.
+// formatOf describes a packed format. Joined fields are one, of their bits together.
 func formatOf(format kernels.Format) *blockFormat {
 	shape := format.Shape()
+	if shape.Joined {
+		shape.Low.Bits += shape.High.Bits
+		shape.High = kernels.Field{}
+	}
 	return &blockFormat{Shape: shape, signed: format == kernels.Q8_0 || shape.Table == &kernels.IQ4Values}
 }
 
@@ -218,6 +222,14 @@ func lowBits(c *constants, plane simd128.I32, n, j int) simd128.I8x16 {
 	switch {
 	case n == 8:
 		return plane.LoadI8x16(16 * j)
+	case n == 6 && j%4 == 3: // two bits from above each of the others
+		v := plane.LoadI8x16(j / 4 * 48).AndNot(c.lowMask)
+		for i := 1; i < 3; i++ {
+			v = v.AsI16x8().ShrUI(2).AsI8x16().Or(plane.LoadI8x16(j/4*48 + i*16).AndNot(c.lowMask))
+		}
+		return v.AsI16x8().ShrUI(2).AsI8x16()
+	case n == 6:
+		return plane.LoadI8x16(j/4*48 + j%4*16).And(c.lowMask)
 	case n == 4 && j >= 4:
 		return plane.LoadI8x16(j % 4 * 16).AsI16x8().ShrUI(4).AsI8x16().And(c.lowMask)
 	case n == 4:

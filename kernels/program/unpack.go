@@ -35,7 +35,7 @@ func (b *builder) unpack() *simd128.Func {
 		if !format.Quantised() {
 			continue
 		}
-		shape := format.Shape()
+		shape := formatOf(format).Shape
 		if key := integersOf(shape); integers[key] == 0 {
 			integerFuncs = append(integerFuncs, b.unpackIntegers(format))
 			integers[key] = int32(len(integerFuncs))
