@@ -107,7 +107,7 @@ func benchCommand(ctx context.Context, e env, args []string) error {
 	}
 	f.Cache = cacheDir()
 	if f.serve != "" {
-		return bench.Serve(ctx, f.serve, f.Config, func(url string) { fmt.Fprintln(e.stdout, url) })
+		return bench.Serve(ctx, f.serve, f.Config, func(url string) { e.printf("%s\n", url) })
 	}
 	results, err := f.measure(ctx, e)
 	if err != nil {
@@ -178,7 +178,7 @@ func (f *benchFlags) measure(ctx context.Context, e env) (results []*bench.Resul
 // print writes one result as soon as it is there, as JSON if that was asked for.
 func (f *benchFlags) print(e env, r *bench.Result) error {
 	if !f.json {
-		fmt.Fprintf(e.stderr, "%s, %d threads: done\n", r.In, r.Threads)
+		e.notef("%s, %d threads: done\n", r.In, r.Threads)
 		return nil
 	}
 	b, err := r.JSON()

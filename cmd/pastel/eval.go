@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -86,7 +85,7 @@ func evalCommand(ctx context.Context, e env, args []string) error {
 		return eval.Write(e.stdout, tasks)
 	}
 	if f.serve != "" {
-		return f.page(path).Serve(ctx, f.serve, func(url string) { fmt.Fprintln(e.stdout, url) })
+		return f.page(path).Serve(ctx, f.serve, func(url string) { e.printf("%s\n", url) })
 	}
 	tasks, err := eval.Read(in)
 	if err != nil {
@@ -111,7 +110,7 @@ func (f *evalFlags) page(tasks string) eval.Page {
 func (f *evalFlags) run(ctx context.Context, e env, path string, tasks []eval.Task) error {
 	run := eval.Run{Method: eval.Method(f.method), Results: f.results}
 	if !f.quiet {
-		run.Progress = func(done, total, right int) { evalProgress(e.stderr, done, total, right) }
+		run.Progress = func(done, total, right int) { evalProgress(e, done, total, right) }
 	}
 	open := f.openHere
 	if f.in == "chromium" {
@@ -124,7 +123,7 @@ func (f *evalFlags) run(ctx context.Context, e env, path string, tasks []eval.Ta
 	defer shut()
 	records, err := run.Do(ctx, tasks)
 	if !f.quiet {
-		fmt.Fprintln(e.stderr)
+		e.notef("\n")
 	}
 	if err != nil {
 		return err
@@ -212,8 +211,8 @@ func (f *evalFlags) splits(w io.Writer, records []eval.Record) error {
 // progressWidth is the bar's length in characters.
 const progressWidth = 30
 
-// evalProgress redraws one line.
-func evalProgress(w io.Writer, done, total, right int) {
+// evalProgress redraws one line on standard error.
+func evalProgress(e env, done, total, right int) {
 	full := progressWidth * done / total
-	fmt.Fprintf(w, "\r[%s%s] %d/%d, %.1f%% right", strings.Repeat("#", full), strings.Repeat(".", progressWidth-full), done, total, 100*float64(right)/float64(done))
+	e.notef("\r[%s%s] %d/%d, %.1f%% right", strings.Repeat("#", full), strings.Repeat(".", progressWidth-full), done, total, 100*float64(right)/float64(done))
 }

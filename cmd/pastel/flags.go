@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ func parse(fs *flag.FlagSet, e env, args []string, n int) ([]string, error) {
 		err := fs.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {
 			fs.SetOutput(e.stderr)
-			fmt.Fprintf(e.stderr, "flags of pastel %s:\n", fs.Name())
+			e.notef("flags of pastel %s:\n", fs.Name())
 			fs.PrintDefaults()
 			return nil, usagef("see above")
 		}

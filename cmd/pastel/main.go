@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -17,12 +16,6 @@ type command struct {
 	args  string // for the usage line
 	about string
 	run   func(ctx context.Context, e env, args []string) error
-}
-
-// An env is what a command may touch, so that tests can replace it.
-type env struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
 }
 
 // commands is the table of verbs, in the order of the help text.
@@ -57,19 +50,33 @@ func usagef(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errUsage}, args...)...)
 }
 
-// dispatch runs the command args name and returns the exit code.
+// dispatch runs the command args name and returns the exit code. An answer that could
+// not be written is an error even where the command did not look.
 func dispatch(ctx context.Context, e env, args []string) int {
+	answer := &heldError{Writer: e.stdout}
+	e.stdout = answer
+	c, found := find(args)
+	if !found {
+		e.notef("pastel: unknown command %q; \"pastel help\" lists them\n", args[0])
+		return 2
+	}
+	err := c.run(ctx, e, args[min(1, len(args)):])
+	if err == nil {
+		err = answer.err
+	}
+	return exitCode(e, c, err)
+}
+
+// find returns the command of a command line; without one it is help.
+func find(args []string) (command, bool) {
 	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
-		help(e.stdout)
-		return 0
+		return command{name: "help", run: help}, true
 	}
-	for _, c := range commands {
-		if c.name == args[0] {
-			return exitCode(e, c, c.run(ctx, e, args[1:]))
-		}
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
+	if i < 0 {
+		return command{}, false
 	}
-	fmt.Fprintf(e.stderr, "pastel: unknown command %q; \"pastel help\" lists them\n", args[0])
-	return 2
+	return commands[i], true
 }
 
 // exitCode reports a command's error on one line.
@@ -77,7 +84,7 @@ func exitCode(e env, c command, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(e.stderr, "pastel %s: %s\n", c.name, oneLine(err.Error()))
+	e.notef("pastel %s: %s\n", c.name, oneLine(err.Error()))
 	if errors.Is(err, errUsage) {
 		return 2
 	}
@@ -86,10 +93,11 @@ func exitCode(e env, c command, err error) int {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func help(w io.Writer) {
-	fmt.Fprint(w, "usage: pastel COMMAND ...\n\n")
+func help(_ context.Context, e env, _ []string) error {
+	e.printf("usage: pastel COMMAND ...\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-11s%-28s %s\n", c.name, c.args, c.about)
+		e.printf("  %-11s%-28s %s\n", c.name, c.args, c.about)
 	}
-	fmt.Fprint(w, "\n\"pastel COMMAND -h\" lists a command's flags. Flags may come before or after the model.\n")
+	e.printf("\n\"pastel COMMAND -h\" lists a command's flags. Flags may come before or after the model.\n")
+	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -84,25 +83,25 @@ func poolInspect(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "pool       %s\nid         %s\nlicence    %s\n", p.Name, p.ID, p.Licence)
-	fmt.Fprintf(e.stdout, "base       %s (%s) %s\n", p.Base.Name, p.Base.Arch, p.Base.Digest)
-	fmt.Fprintf(e.stdout, "embedding  layer %d, %s, %d dimensions\n", p.Embedding.Layer, poolingWords[p.Embedding.Pooling], p.Embedding.Dim)
-	fmt.Fprintf(e.stdout, "blend      %s space, %s, temperature %g\n", p.Space, p.Weighting.Kind, p.Weighting.Tau)
-	fmt.Fprintf(e.stdout, "factors    rank %d on %d tensors, %d bytes a rank, %d an adapter\n", p.Rank, len(p.Targets), p.SliceBytes(), p.PrefixBytes(p.Rank))
+	e.printf("pool       %s\nid         %s\nlicence    %s\n", p.Name, p.ID, p.Licence)
+	e.printf("base       %s (%s) %s\n", p.Base.Name, p.Base.Arch, p.Base.Digest)
+	e.printf("embedding  layer %d, %s, %d dimensions\n", p.Embedding.Layer, poolingWords[p.Embedding.Pooling], p.Embedding.Dim)
+	e.printf("blend      %s space, %s, temperature %g\n", p.Space, p.Weighting.Kind, p.Weighting.Tau)
+	e.printf("factors    rank %d on %d tensors, %d bytes a rank, %d an adapter\n", p.Rank, len(p.Targets), p.SliceBytes(), p.PrefixBytes(p.Rank))
 	for k, v := range p.Provenance {
-		fmt.Fprintf(e.stdout, "%-10s %s\n", k, v)
+		e.printf("%-10s %s\n", k, v)
 	}
-	fmt.Fprint(e.stdout, "\nadapter              examples  cosine of its key with the others\n")
+	e.printf("\nadapter              examples  cosine of its key with the others\n")
 	for n, a := range p.Adapters {
-		fmt.Fprintf(e.stdout, "%-20s %8d ", a.Name, a.Examples)
+		e.printf("%-20s %8d ", a.Name, a.Examples)
 		for _, s := range p.Keys.Scores(p.Keys.Centroids[n]) {
-			fmt.Fprintf(e.stdout, " %5.2f", s)
+			e.printf(" %5.2f", s)
 		}
-		fmt.Fprintln(e.stdout)
+		e.printf("\n")
 	}
-	fmt.Fprintln(e.stdout, "\nall digests match")
+	e.printf("\nall digests match\n")
 	if *key != "" {
-		fmt.Fprintln(e.stdout, "signed with the key")
+		e.printf("signed with the key\n")
 	}
 	return nil
 }
@@ -142,7 +141,7 @@ func poolBlend(_ context.Context, e env, args []string) error {
 		return err
 	}
 	for n, w := range weights {
-		fmt.Fprintf(e.stdout, "%-20s %.4f\n", p.Adapters[n].Name, w)
+		e.printf("%-20s %.4f\n", p.Adapters[n].Name, w)
 	}
 	return os.WriteFile(*out, data, 0o644)
 }
@@ -184,7 +183,7 @@ func (f *poolFlags) write(e env, files map[string][]byte) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stdout, "signed, public key %s\n", public)
+		e.printf("signed, public key %s\n", public)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -196,7 +195,7 @@ func (f *poolFlags) write(e env, files map[string][]byte) error {
 			return err
 		}
 	}
-	fmt.Fprintf(e.stdout, "wrote %s: %d files, %d bytes, id %s\n", dir, len(files), total, digest.Hex(files[pool.ManifestName]))
+	e.printf("wrote %s: %d files, %d bytes, id %s\n", dir, len(files), total, digest.Hex(files[pool.ManifestName]))
 	return nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 
 	"pastel/blend/keys"
 	"pastel/blend/train"
@@ -26,7 +25,7 @@ func poolAblate(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, "| query of layer | pooling | 1 text | 5 texts | 10 texts |\n|---|---|---|---|---|")
+	e.printf("| query of layer | pooling | 1 text | 5 texts | 10 texts |\n|---|---|---|---|---|\n")
 	for _, last := range []bool{false, true} {
 		for layer := range b.Layers {
 			if err := b.ablate(e, texts, train.Recipe{Layer: layer, Last: last}); err != nil {
@@ -49,14 +48,14 @@ func (b *poolBase) ablate(e env, texts []train.Text, r train.Recipe) error {
 		groups[index[t.Task]] = append(groups[index[t.Task]], b.Query(t.Embed, r))
 	}
 	pooling := map[bool]string{false: "mean", true: "last token"}[r.Last]
-	fmt.Fprintf(e.stdout, "| %d | %s |", r.Layer, pooling)
+	e.printf("| %d | %s |", r.Layer, pooling)
 	for _, m := range []int{1, 5, 10} {
 		accuracy, err := keys.Separation(groups, m)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stdout, " %.0f%% |", 100*accuracy)
+		e.printf(" %.0f%% |", 100*accuracy)
 	}
-	fmt.Fprintln(e.stdout)
+	e.printf("\n")
 	return nil
 }

@@ -179,9 +179,9 @@ func progressBar(e env, what string) func(step, steps int, loss float64) {
 		mean += (loss - mean) / 20
 		const width = 30
 		done := width * step / steps
-		fmt.Fprintf(e.stderr, "\r%s [%s%s] %d/%d loss %.3f", what, strings.Repeat("#", done), strings.Repeat(".", width-done), step, steps, mean)
+		e.notef("\r%s [%s%s] %d/%d loss %.3f", what, strings.Repeat("#", done), strings.Repeat(".", width-done), step, steps, mean)
 		if step == steps {
-			fmt.Fprintln(e.stderr)
+			e.notef("\n")
 		}
 	}
 }
@@ -318,10 +318,9 @@ func poolPlanted(ctx context.Context, e env, args []string) error {
 		}
 		runs = append(runs, scores)
 	}
-	planted.WriteTable(e.stdout, planted.Summarise(runs))
+	e.printf("%s", planted.Table(planted.Summarise(runs)))
 	if *seeds > 2 {
-		fmt.Fprint(e.stdout, "\nwithout seed 1, on which the world was tuned:\n\n")
-		planted.WriteTable(e.stdout, planted.Summarise(runs[1:]))
+		e.printf("\nwithout seed 1, on which the world was tuned:\n\n%s", planted.Table(planted.Summarise(runs[1:])))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -27,12 +28,15 @@ func quantizeCommand(_ context.Context, e env, args []string) error {
 	if !ok {
 		return usagef("--type %q is not one of %s", *name, strings.Join(quantizable(), ", "))
 	}
-	table := tabwriter.NewWriter(e.stderr, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "tensor\tfrom\tto\trmse\trelative")
+	rows := []byte("tensor\tfrom\tto\trmse\trelative\n")
 	err = quantizeFile(positional[0], positional[1], typ, func(f quantize.Figure) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.3g\t%.3g\n", f.Name, f.From, f.To, f.RMSE, f.RelRMSE)
+		rows = fmt.Appendf(rows, "%s\t%s\t%s\t%.3g\t%.3g\n", f.Name, f.From, f.To, f.RMSE, f.RelRMSE)
 	})
 	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(e.stderr, 0, 0, 2, ' ', 0)
+	if _, err := table.Write(rows); err != nil {
 		return err
 	}
 	return table.Flush()
@@ -54,7 +58,6 @@ func quantizeFile(from, to string, typ tensor.Type, report func(quantize.Figure)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(out.Name()) // what is left after a failure; after the rename there is none
 	buffered := bufio.NewWriterSize(out, 1<<20)
 	err = quantize.File(in, info.Size(), buffered, typ, report)
 	for _, finish := range []func() error{buffered.Flush, out.Close} {
@@ -62,10 +65,13 @@ func quantizeFile(from, to string, typ tensor.Type, report func(quantize.Figure)
 			err = e
 		}
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(out.Name(), to)
 	}
-	return os.Rename(out.Name(), to)
+	if err != nil {
+		return errors.Join(err, os.Remove(out.Name()))
+	}
+	return nil
 }
 
 // quantizable are the names of the types that can be written.

@@ -57,10 +57,10 @@ func runCommand(ctx context.Context, e env, args []string) error {
 	if f.json {
 		return json.NewEncoder(e.stdout).Encode(result)
 	}
-	fmt.Fprintln(e.stdout)
-	_, err = fmt.Fprintf(e.stderr, "load %.0f ms, prefill %d tokens at %.1f tok/s, decode %d tokens at %.1f tok/s, finish: %s\n",
+	e.printf("\n")
+	e.notef("load %.0f ms, prefill %d tokens at %.1f tok/s, decode %d tokens at %.1f tok/s, finish: %s\n",
 		result.Timings.LoadMs, result.PromptTokens, result.Timings.PrefillTokPS, len(result.Tokens), result.Timings.DecodeTokPS, result.FinishReason)
-	return err
+	return nil
 }
 
 // printChoices prints several answers, the likeliest first.

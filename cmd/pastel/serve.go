@@ -86,7 +86,7 @@ func (f *serveFlags) serve(ctx context.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stderr, "serving http://%s/v1\n", l.Addr())
+	e.notef("serving http://%s/v1\n", l.Addr())
 	return native.Serve(ctx, l, server)
 }
 

@@ -1,7 +1,6 @@
 package planted
 
 import (
-	"bytes"
 	"context"
 	"math"
 	"reflect"
@@ -48,9 +47,7 @@ func TestSummarise(t *testing.T) {
 	if rows[1] != want {
 		t.Errorf("row %+v, want %+v", rows[1], want)
 	}
-	var out bytes.Buffer
-	WriteTable(&out, rows)
-	if !strings.Contains(out.String(), "| x | 3.500 | 25.0% | +2.000 ± 12.706 | +25.0 ± 0.0 points |") {
-		t.Errorf("table:\n%s", &out)
+	if out := Table(rows); !strings.Contains(out, "| x | 3.500 | 25.0% | +2.000 ± 12.706 | +25.0 ± 0.0 points |") {
+		t.Errorf("table:\n%s", out)
 	}
 }

@@ -2,8 +2,8 @@ package planted
 
 import (
 	"fmt"
-	"io"
 	"math"
+	"strings"
 )
 
 // A Row sums up one method over the seeds: means, and the half width of the 95%
@@ -56,15 +56,17 @@ func interval(x []float64) (mean, half float64) {
 	return mean, t * math.Sqrt(variance/n)
 }
 
-// WriteTable writes rows as a Markdown table.
-func WriteTable(w io.Writer, rows []Row) {
-	fmt.Fprintln(w, "| method | loss, nats | accuracy | loss above blended (95% interval) | accuracy below blended (95% interval) |")
-	fmt.Fprintln(w, "|---|---|---|---|---|")
+// Table prints rows as a Markdown table.
+func Table(rows []Row) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, "| method | loss, nats | accuracy | loss above blended (95% interval) | accuracy below blended (95% interval) |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|")
 	for _, r := range rows {
 		if r.Method == Blended {
-			fmt.Fprintf(w, "| **%s** | **%.3f** | **%.1f%%** | | |\n", r.Method, r.Loss, 100*r.Accuracy)
+			fmt.Fprintf(&b, "| **%s** | **%.3f** | **%.1f%%** | | |\n", r.Method, r.Loss, 100*r.Accuracy)
 			continue
 		}
-		fmt.Fprintf(w, "| %s | %.3f | %.1f%% | %+.3f ± %.3f | %+.1f ± %.1f points |\n", r.Method, r.Loss, 100*r.Accuracy, r.Gain, r.GainHalf, 100*r.AccGain, 100*r.AccHalf)
+		fmt.Fprintf(&b, "| %s | %.3f | %.1f%% | %+.3f ± %.3f | %+.1f ± %.1f points |\n", r.Method, r.Loss, 100*r.Accuracy, r.Gain, r.GainHalf, 100*r.AccGain, 100*r.AccHalf)
 	}
+	return b.String()
 }
