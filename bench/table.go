@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -10,23 +11,31 @@ import (
 func Table(results []*Result) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "in\texecutor\tthreads\tload s (warm)\tMB/s\t")
-	for _, p := range results[0].Prefill {
-		fmt.Fprintf(w, "prefill %d tok/s\tof dot\t", p.Tokens)
+	_, err := w.Write(rows(results))
+	if err = errors.Join(err, w.Flush()); err != nil {
+		panic(err) // a strings.Builder takes everything
 	}
-	fmt.Fprint(w, "TTFT ms\tdecode tok/s\tof read\tpeak MB\n")
-	for _, r := range results {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%.0f\t", r.In, r.Executor, r.Threads, loadTimes(r), r.LoadBytesPS/1e6)
-		for _, p := range r.Prefill {
-			fmt.Fprintf(w, "%s\t%s\t", p.TokPS, percent(r.DotShare(p)))
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\n", r.Prefill[0].TTFTms, r.Decode, percent(r.ReadShare()), float64(r.PeakBytes)/1e6)
-	}
-	w.Flush()
 	for _, r := range results {
 		r.writeBelow(&b)
 	}
 	return b.String()
+}
+
+// rows are the lines of the table, tabs between their cells.
+func rows(results []*Result) []byte {
+	b := []byte("in\texecutor\tthreads\tload s (warm)\tMB/s\t")
+	for _, p := range results[0].Prefill {
+		b = fmt.Appendf(b, "prefill %d tok/s\tof dot\t", p.Tokens)
+	}
+	b = append(b, "TTFT ms\tdecode tok/s\tof read\tpeak MB\n"...)
+	for _, r := range results {
+		b = fmt.Appendf(b, "%s\t%s\t%d\t%s\t%.0f\t", r.In, r.Executor, r.Threads, loadTimes(r), r.LoadBytesPS/1e6)
+		for _, p := range r.Prefill {
+			b = fmt.Appendf(b, "%s\t%s\t", p.TokPS, percent(r.DotShare(p)))
+		}
+		b = fmt.Appendf(b, "%s\t%s\t%s\t%.0f\n", r.Prefill[0].TTFTms, r.Decode, percent(r.ReadShare()), float64(r.PeakBytes)/1e6)
+	}
+	return b
 }
 
 func loadTimes(r *Result) string {

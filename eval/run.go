@@ -54,15 +54,15 @@ type Run struct {
 // Do grades tasks in order and returns their records.
 //
 // Errors: the models', and those of the results file; what was graded stays in it.
-func (r *Run) Do(ctx context.Context, tasks []Task) ([]Record, error) {
+func (r *Run) Do(ctx context.Context, tasks []Task) (records []Record, err error) {
 	done, out, err := r.resume()
 	if err != nil {
 		return nil, err
 	}
 	if out != nil {
-		defer out.Close()
+		defer func() { err = errors.Join(err, out.Close()) }()
 	}
-	records := make([]Record, 0, len(tasks))
+	records = make([]Record, 0, len(tasks))
 	right := 0
 	for i := range tasks {
 		record, have := done[tasks[i].ID]
