@@ -107,7 +107,6 @@ type wastFunc struct {
 	f      *Func
 	locals map[string]*node
 	n      int
-	loops  []Label
 }
 
 // function compiles (func $name (export "x") (param …) (result …) (local …) body).

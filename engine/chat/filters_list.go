@@ -66,19 +66,19 @@ func (c *filtering) sort() value {
 }
 
 // sorted returns items in the order of key(item). Equal ones keep their order.
-func (r *filtering) sorted(items []value, reverse, exact bool, key func(value) value) value {
-	if !r.makeList(2 * len(items)) {
+func (c *filtering) sorted(items []value, reverse, exact bool, key func(value) value) value {
+	if !c.makeList(2 * len(items)) {
 		return undefined
 	}
 	order, keys := make([]int, len(items)), make([]value, len(items))
 	for i, item := range items {
-		order[i], keys[i] = i, r.sortKey(key(item), exact)
+		order[i], keys[i] = i, c.sortKey(key(item), exact)
 	}
 	sortStable(order, func(a, b int) int {
 		if reverse {
-			return -r.compare(keys[a], keys[b])
+			return -c.compare(keys[a], keys[b])
 		}
-		return r.compare(keys[a], keys[b])
+		return c.compare(keys[a], keys[b])
 	})
 	out := make([]value, len(items))
 	for i, at := range order {
@@ -109,16 +109,16 @@ func sortStable(list []int, compare func(a, b int) int) {
 	}
 }
 
-func (r *filtering) sortKey(v value, exact bool) value {
-	if v.kind == kindString && !exact && r.make(len(v.str)) {
+func (c *filtering) sortKey(v value, exact bool) value {
+	if v.kind == kindString && !exact && c.make(len(v.str)) {
 		return stringValue(lower(v.str))
 	}
 	return v
 }
 
 // compare orders numbers and booleans, strings, and nothing else.
-func (r *filtering) compare(a, b value) int {
-	if r.stopped() || !r.spend(1) {
+func (c *filtering) compare(a, b value) int {
+	if c.stopped() || !c.spend(1) {
 		return 0
 	}
 	switch {
@@ -129,12 +129,12 @@ func (r *filtering) compare(a, b value) int {
 	case a.isNumeric() && b.isNumeric():
 		return 0
 	case a.kind == kindString && b.kind == kindString:
-		r.scan(min(len(a.str), len(b.str)))
+		c.scan(min(len(a.str), len(b.str)))
 		return compareText(a.str, b.str)
 	case a.nullish() && a.kind == b.kind:
 		return 0
 	}
-	r.fail(r.line, "cannot order ", a.kind, " and ", b.kind)
+	c.fail(c.line, "cannot order ", a.kind, " and ", b.kind)
 	return 0
 }
 

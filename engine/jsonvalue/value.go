@@ -2,9 +2,10 @@ package jsonvalue
 
 import "math"
 
-// A Kind says which of JSON's types a Value is. Numbers have two.
+// A Kind says which of JSON's types a Value is.
 type Kind uint8
 
+// What a Value may be; numbers are two kinds, so that an int64 stays exact.
 const (
 	KindNull Kind = iota
 	KindBool
