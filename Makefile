@@ -126,13 +126,16 @@ bench-peers: build chromium ## measure beside wllama and onnxruntime-web; needs 
 table: ## rewrite docs/crayon-table.md; FRESH=1 measures every seed anew (12 minutes of CPU time)
 	$(GO) run ./cmd/pastel table $(if $(FRESH),--fresh)
 
+.PHONY: lint
+lint: ## run the linters of .golangci.yml over the Go code
+	$(GO) run $(GOLANGCI_LINT) run
+
 .PHONY: check
-check: build ## what a change must pass beside the tests
+check: build lint ## what a change must pass beside the tests
 	@test -z "$$(gofmt -l $$(git ls-files "*.go") | tee /dev/stderr)" || (echo "gofmt: the files above are not formatted" && exit 1)
 	$(GO) vet ./...
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./wasm/engine
 	GOOS=js GOARCH=wasm $(GO) vet ./worker/...
-	$(GO) run $(GOLANGCI_LINT) run
 	$(GO) mod tidy -diff
 	@if command -v npm >/dev/null; then cd web && npm ci --silent --no-audit --no-fund && npx tsc -p . && npx tsc -p extension && npx prettier --check src page test eval extension; \
 	else echo "check: npm is not installed, so the TypeScript was not type-checked"; exit 1; fi
