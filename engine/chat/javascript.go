@@ -96,9 +96,9 @@ func decimalLength(s string) int {
 	}
 	if n < len(s) && s[n]|0x20 == 'e' {
 		e := n + 1 + signLength(s[n+1:])
-		if e < len(s) && isDigit(s[e]) {
-			for n = e; n < len(s) && isDigit(s[n]); n++ {
-			}
+		for e < len(s) && isDigit(s[e]) {
+			e++
+			n = e
 		}
 	}
 	return n

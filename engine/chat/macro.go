@@ -2,7 +2,7 @@ package chat
 
 import "pastel/fault"
 
-func (n *macroStmt) exec(r *run, s *scope) {
+func (n *macroStmt) exec(_ *run, s *scope) {
 	s.set(n.name, &cell{kind: kindFunction, fn: &function{call: func(r *run, caller *scope, line int, args arguments) value {
 		return n.macro.call(r, line, n.name, args, &scope{parent: caller})
 	}}})

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"pastel/fault"
@@ -184,12 +185,7 @@ func (p *parser) atTag(names []string) bool {
 	if p.token().kind != tokenOpenStmt || p.tokens[p.pos+1].kind != tokenName {
 		return false
 	}
-	for _, name := range names {
-		if p.tokens[p.pos+1].text == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(names, p.tokens[p.pos+1].text)
 }
 
 // end reads {% name %}.

@@ -105,8 +105,8 @@ func oracle(tb testing.TB, schema string) *jsonschema.Schema {
 
 // check says what is wrong with a document, "" if nothing.
 func check(s *jsonschema.Schema, text []byte) string {
-	var any any
-	if err := json.Unmarshal(text, &any); err != nil {
+	var into any
+	if err := json.Unmarshal(text, &into); err != nil {
 		return err.Error()
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
@@ -202,8 +202,8 @@ func finishing(rng *rand.Rand, v *Vocab, ids []int32, mask []uint64, eos int32) 
 		closers = `"`
 	}
 	for _, c := range closers {
-		if bit(mask, int32(c)) && rng.IntN(8) > 0 {
-			return int32(c)
+		if bit(mask, c) && rng.IntN(8) > 0 {
+			return c
 		}
 	}
 	var single []int32

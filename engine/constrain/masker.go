@@ -2,6 +2,7 @@ package constrain
 
 import (
 	"math/bits"
+	"slices"
 
 	"pastel/fault"
 )
@@ -78,14 +79,7 @@ func (m *Masker) Accept(id int32) error {
 	return nil
 }
 
-func (m *Masker) isEOS(id int32) bool {
-	for _, eos := range m.eos {
-		if id == eos {
-			return true
-		}
-	}
-	return false
-}
+func (m *Masker) isEOS(id int32) bool { return slices.Contains(m.eos, id) }
 
 // tidy bounds what is remembered.
 func (m *Masker) tidy() {

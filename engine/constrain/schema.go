@@ -1,6 +1,7 @@
 package constrain
 
 import (
+	"slices"
 	"strings"
 
 	"pastel/engine/jsonvalue"
@@ -141,8 +142,8 @@ func (c *compiler) compileInto(id int32, s jsonvalue.Value, place string) {
 	constrains := false
 	for _, m := range members {
 		switch {
-		case has(silent, m.Key) || m.Key == "type":
-		case has([]string{"$ref", "enum", "const", "anyOf", "oneOf", "allOf"}, m.Key):
+		case slices.Contains(silent, m.Key) || m.Key == "type":
+		case slices.Contains([]string{"$ref", "enum", "const", "anyOf", "oneOf", "allOf"}, m.Key):
 			if main != "" {
 				c.fail(place, "unsupported combination of ", fault.Quote(main), " and ", fault.Quote(m.Key))
 			}
@@ -161,18 +162,9 @@ func (c *compiler) compileInto(id int32, s jsonvalue.Value, place string) {
 	}
 }
 
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 func knownByType(key string) bool {
 	for _, keys := range byType {
-		if has(keys, key) {
+		if slices.Contains(keys, key) {
 			return true
 		}
 	}
@@ -247,17 +239,17 @@ func (c *compiler) types(s jsonvalue.Value, place string) []string {
 	var names []string
 	for _, item := range items {
 		name, _ := item.String()
-		if !has(typeNames, name) && name != "integer" {
+		if !slices.Contains(typeNames, name) && name != "integer" {
 			c.fail(place, "unknown type ", fault.Quote(name))
 		}
-		if !has(names, name) {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {
 		c.fail(place, "no type")
 	}
-	if has(names, "number") && has(names, "integer") { // every integer is a number
+	if slices.Contains(names, "number") && slices.Contains(names, "integer") { // every integer is a number
 		names = without(names, "integer")
 	}
 	return names

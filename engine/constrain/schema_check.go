@@ -1,6 +1,10 @@
 package constrain
 
-import "pastel/fault"
+import (
+	"slices"
+
+	"pastel/fault"
+)
 
 // A shape is what one alternative of a value looks like from outside, to tell
 // whether two alternatives can both hold.
@@ -165,7 +169,7 @@ func (c *compiler) shapesOverlap(x, y shape, depth int) bool {
 	switch {
 	case x.kind == "literal" && y.kind == "literal":
 		for _, l := range x.literals {
-			if has(y.literals, l) {
+			if slices.Contains(y.literals, l) {
 				return true
 			}
 		}

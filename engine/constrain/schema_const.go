@@ -1,6 +1,8 @@
 package constrain
 
 import (
+	"slices"
+
 	"pastel/engine/jsonvalue"
 	"pastel/fault"
 )
@@ -36,14 +38,14 @@ func (c *compiler) enum(id int32, keyword string, v jsonvalue.Value, types []str
 func hasType(v jsonvalue.Value, types []string) bool {
 	switch v.Kind() {
 	case jsonvalue.KindNull:
-		return has(types, "null")
+		return slices.Contains(types, "null")
 	case jsonvalue.KindBool:
-		return has(types, "boolean")
+		return slices.Contains(types, "boolean")
 	case jsonvalue.KindInt, jsonvalue.KindFloat:
 		_, isInt := v.Int()
-		return has(types, "number") || isInt && has(types, "integer")
+		return slices.Contains(types, "number") || isInt && slices.Contains(types, "integer")
 	}
-	return has(types, v.Kind().String())
+	return slices.Contains(types, v.Kind().String())
 }
 
 // constant compiles one value.
