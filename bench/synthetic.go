@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,7 +48,10 @@ func writeModel(c testmodel.Config, path string) error {
 	if err == nil {
 		err = w.Flush()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
 		return err
 	}
 	return os.Rename(path+".part", path)

@@ -60,7 +60,11 @@ func (r *Run) Do(ctx context.Context, tasks []Task) (records []Record, err error
 		return nil, err
 	}
 	if out != nil {
-		defer func() { err = errors.Join(err, out.Close()) }()
+		defer func() {
+			if closing := out.Close(); err == nil {
+				err = closing
+			}
+		}()
 	}
 	records = make([]Record, 0, len(tasks))
 	right := 0

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	"pastel/offload"
@@ -101,7 +100,7 @@ func readCalibration(e env, name string) ([]calibrationLine, error) {
 		}
 		lines = append(lines, l)
 	}
-	if err := s.Err(); err != nil && err != io.EOF {
+	if err := s.Err(); err != nil {
 		return nil, err
 	}
 	return lines, nil

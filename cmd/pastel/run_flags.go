@@ -17,7 +17,7 @@ type runFlags struct {
 	prompt  string
 	n       int
 	choices int
-	stop    stopFlags
+	stop    stringFlags
 	schema  string
 	chat    bool
 	chatML  bool
@@ -58,17 +58,6 @@ func (f *samplingFlags) apply(m *protocol.Generate) {
 	if f.seed < 0 {
 		m.Seed = rand.Uint64() & maxSeed
 	}
-}
-
-// stopFlags collects repeated --stop flags.
-type stopFlags []string
-
-func (s *stopFlags) String() string { return "" }
-
-// Set adds a stop string.
-func (s *stopFlags) Set(text string) error {
-	*s = append(*s, text)
-	return nil
 }
 
 func (f *runFlags) parse(e env, args []string) (model string, err error) {

@@ -58,8 +58,8 @@ func (x *experiment) methods(p *pools) []method {
 	return rows
 }
 
-func fixed(name string, make func() answerer) method {
-	return method{name, true, func(*user, []request) (answerer, error) { return make(), nil }}
+func fixed(name string, build func() answerer) method {
+	return method{name, true, func(*user, []request) (answerer, error) { return build(), nil }}
 }
 
 // names asks a model for the logits of the names.
