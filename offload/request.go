@@ -99,7 +99,7 @@ func appendQuoted(buf []byte, s string) []byte {
 // finite are left out: JSON cannot carry them.
 func (s Signals) AppendJSON(buf []byte) []byte {
 	buf = append(buf, '{')
-	for k := Signal(0); k < nSignals; k++ {
+	for k := range nSignals {
 		v, known := s.Get(k)
 		if !known || v-v != 0 {
 			continue

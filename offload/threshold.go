@@ -49,7 +49,7 @@ func (t Threshold) Below(p Point) bool {
 // Source: FNV-1a, 64 bit, with the finaliser of SplitMix64.
 func TieBreak(text string) float64 {
 	h := uint64(14695981039346656037)
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		h = (h ^ uint64(text[i])) * 1099511628211
 	}
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9

@@ -28,7 +28,7 @@ func Load(data []byte) (*Model, error) {
 	}
 	m := New(c)
 	known := map[string]bool{}
-	m.each(func(name string, p *[]float64, n int) {
+	m.each(func(name string, p *[]float64, _ int) {
 		known[name] = true
 		if err == nil {
 			err = loadTensor(f, data, name, *p)

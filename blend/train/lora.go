@@ -109,7 +109,7 @@ func narrow(x []float64) []float32 {
 // the caller's and panic.
 func (m *Model) Merge(a *blend.Adapter, scale float64) {
 	byName := map[string][]float64{}
-	m.each(func(name string, p *[]float64, n int) { byName[name] = *p })
+	m.each(func(name string, p *[]float64, _ int) { byName[name] = *p })
 	for i := range a.Pairs {
 		p := &a.Pairs[i]
 		w, ok := byName[p.Target]

@@ -60,7 +60,7 @@ type Model struct {
 func New(c Config) *Model {
 	m := &Model{Config: c, Layers: make([]Layer, c.Layers)}
 	total := 0
-	m.each(func(_ string, p *[]float64, n int) { total += n })
+	m.each(func(_ string, _ *[]float64, n int) { total += n })
 	m.Flat = make([]float64, total)
 	at := 0
 	m.each(func(_ string, p *[]float64, n int) {
