@@ -75,9 +75,9 @@ func (x *installed) start() {
 func (x *installed) url(path string) string { return "chrome-extension://" + x.id + "/" + path }
 
 // open opens a page in a tab of this browser.
-func (x *installed) open(url string, opts ...chromedp.ContextOption) *tab {
+func (x *installed) open(url string) *tab {
 	x.t.Helper()
-	ctx, cancel := chromedp.NewContext(x.ctx, opts...)
+	ctx, cancel := chromedp.NewContext(x.ctx)
 	ctx, cancelTime := context.WithTimeout(ctx, 150*time.Second)
 	tb := &tab{t: x.t, ctx: ctx, cancel: func() { cancelTime(); cancel() }}
 	if err := chromedp.Do(ctx); err != nil {

@@ -148,7 +148,7 @@ func TestExtensionModelDeleted(t *testing.T) {
 	if got := askPanel(tb, "Once upon a time"); !strings.HasPrefix(got.Text, story) {
 		t.Fatalf("answer = %+v", got)
 	}
-	if n, _, _ := f.served(); n == 0 {
+	if n, _ := f.served(); n == 0 {
 		t.Fatal("the model was never fetched")
 	}
 	submitPanel(tb, "Once upon a time")
@@ -257,7 +257,7 @@ func TestExtensionDeleteAll(t *testing.T) {
 	if got := askPanel(tb, "Once upon a time"); !strings.HasPrefix(got.Text, story) || !strings.HasSuffix(strings.TrimSpace(strings.Split(got.Foot, "\n")[0]), "on this device") {
 		t.Errorf("answer = %+v", got)
 	}
-	if n, _, _ := f.served(); n != 0 {
+	if n, _ := f.served(); n != 0 {
 		t.Errorf("the deleted model was fetched again, %d requests", n)
 	}
 	tb.eval(everythingKept, &after)

@@ -70,7 +70,7 @@ func TestWebFirefoxEngine(t *testing.T) {
 	if got := run(load + ask); got != story {
 		t.Errorf("after a reload: %q, want %q", got, story)
 	}
-	if n, _, _ := f.served(); n != 0 {
+	if n, _ := f.served(); n != 0 {
 		t.Errorf("the second load made %d requests, want 0", n)
 	}
 }

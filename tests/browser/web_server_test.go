@@ -91,8 +91,7 @@ type modelFile struct {
 	delay     time.Duration // before every answer
 	perKB     time.Duration // pause after every 16 KB
 	nRequests int
-	nBytes    int64 // body bytes sent
-	ranges    []string
+	nBytes    int64    // body bytes sent
 	methods   []string // of every request ever
 }
 
@@ -121,11 +120,11 @@ func (f *modelFile) chunkDigests(chunkBytes int) []string {
 }
 
 // served returns and resets the request and byte counts.
-func (f *modelFile) served() (nRequests int, nBytes int64, ranges []string) {
+func (f *modelFile) served() (nRequests int, nBytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	nRequests, nBytes, ranges = f.nRequests, f.nBytes, f.ranges
-	f.nRequests, f.nBytes, f.ranges = 0, 0, nil
+	nRequests, nBytes = f.nRequests, f.nBytes
+	f.nRequests, f.nBytes = 0, 0
 	return
 }
 
@@ -162,7 +161,6 @@ func (f *modelFile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.noRanges {
 		rangeHeader = ""
 	}
-	f.ranges = append(f.ranges, r.Header.Get("Range"))
 	status := 0
 	if len(f.statuses) > 0 {
 		status, f.statuses = f.statuses[0], f.statuses[1:]

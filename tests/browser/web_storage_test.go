@@ -101,7 +101,7 @@ func TestWebDownload(t *testing.T) {
 			checkProgress(t, got.Events, size)
 			f.served()
 			again := mustRun[fetched](tb, "fetch", src, backend)
-			if n, _, _ := f.served(); n != 0 || again.Digest != f.digest() {
+			if n, _ := f.served(); n != 0 || again.Digest != f.digest() {
 				t.Errorf("second load made %d requests, want 0", n)
 			}
 			tb.forgetErrors(tt.errors...)
@@ -211,7 +211,7 @@ func TestWebDownloadResumesAfterReload(t *testing.T) {
 	if got.Digest != f.digest() {
 		t.Error("resumed file has a wrong digest")
 	}
-	if _, nBytes, _ := f.served(); int(nBytes) != len(f.content)-stored {
+	if _, nBytes := f.served(); int(nBytes) != len(f.content)-stored {
 		t.Errorf("resume fetched %d bytes, want the missing %d", nBytes, len(f.content)-stored)
 	}
 }
@@ -264,7 +264,7 @@ func TestWebStoreHealsOneChunk(t *testing.T) {
 			if got.Digest != f.digest() || got.Healed != 1 {
 				t.Errorf("digest right = %v, healed = %d, want true, 1", got.Digest == f.digest(), got.Healed)
 			}
-			if n, nBytes, _ := f.served(); n != 1 || nBytes != chunkBytes {
+			if n, nBytes := f.served(); n != 1 || nBytes != chunkBytes {
 				t.Errorf("healing made %d requests for %d bytes, want 1 for %d", n, nBytes, chunkBytes)
 			}
 			if again := mustRun[fetched](tb, "readAll", id); again.Healed != 0 {
@@ -358,7 +358,7 @@ func TestWebTwoTabsDownloadOnce(t *testing.T) {
 			t.Error("wrong digest")
 		}
 	}
-	if _, nBytes, _ := f.served(); nBytes > int64(len(f.content))+16 {
+	if _, nBytes := f.served(); nBytes > int64(len(f.content))+16 {
 		t.Errorf("two tabs fetched %d bytes of a file of %d", nBytes, len(f.content))
 	}
 }

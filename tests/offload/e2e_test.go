@@ -145,8 +145,8 @@ func TestEndToEnd(t *testing.T) {
 	}
 	// What the device thinks of both, and a threshold in the middle.
 	local := map[string]any{"mode": "local"}
-	draft, sure, unsure := ask(hard, local), ask(easy, local).Label.Signals["geo_mean"], 0.0
-	unsure = draft.Label.Signals["geo_mean"]
+	draft, sure := ask(hard, local), ask(easy, local).Label.Signals["geo_mean"]
+	unsure := draft.Label.Signals["geo_mean"]
 	if !(sure > unsure && unsure > 0 && sure <= 1) {
 		t.Fatalf("confidence of the easy query %v, of the hard one %v", sure, unsure)
 	}
