@@ -1,7 +1,9 @@
 package browser
 
 import (
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -76,5 +78,88 @@ func TestWebHelperStops(t *testing.T) {
 			t.Errorf("four engines with two threads each wrote %q", got)
 			break
 		}
+	}
+}
+
+// lateSite is threadedSite with a worker at /late whose script comes at once to the
+// engine, and to its helper only when the page fetches /late/release, with that status.
+func lateSite(t *testing.T, status int) *site {
+	t.Helper()
+	s := slowSite(t)
+	files, err := engineFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests atomic.Int32
+	released := make(chan struct{})
+	s.mux.HandleFunc("/late/worker.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", s.csp)
+		w.Header().Set("Content-Type", "text/javascript")
+		w.Header().Set("Cache-Control", "no-store")
+		if requests.Add(1) > 1 {
+			select {
+			case <-released:
+				w.WriteHeader(status)
+			case <-r.Context().Done():
+				return
+			}
+		}
+		w.Write(files["/worker.js"])
+	})
+	s.mux.HandleFunc("/late/release", func(http.ResponseWriter, *http.Request) { close(released) })
+	s.Config.Handler = isolate(s.Config.Handler)
+	return s
+}
+
+// TestWebHelperComesLate: nothing waits for a helper whose script is slow, it joins in the
+// middle of an answer without changing it, and one that never comes costs nothing.
+func TestWebHelperComesLate(t *testing.T) {
+	tests := []struct {
+		name    string
+		status  int
+		threads int // in the end
+	}{
+		{"script comes", http.StatusOK, 2},
+		{"script is not found", http.StatusNotFound, 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := must[struct {
+				Want, First, During, After string
+				Threads                    []int // before, when the first answer is there, in the end
+				CreateMs                   float64
+				JoinedAt                   int
+			}](openTab(t, lateSite(t, test.status).URL), `
+				const params = { prompt: Array.from({ length: 200 }, (_, k) => 300 + (k * 37) % 1500), max_tokens: 400, temperature: 0 };
+				const one = await pastel.Engine.create({ model: "/slow.gguf", threads: 1 });
+				const want = (await one.completions.create(params)).choices[0].text;
+				one.close();
+				const begun = performance.now();
+				const engine = await pastel.Engine.create({ model: "/slow.gguf", threads: 2, workerUrl: "/late/worker.js" });
+				const createMs = performance.now() - begun;
+				const count = async () => (await engine.stats()).threads;
+				const text = async () => (await engine.completions.create(params)).choices[0].text;
+				const threads = [await count()];
+				const first = await text();
+				threads.push(await count());
+				let during = "", n = 0, joinedAt = 0;
+				for await (const c of await engine.completions.create({ ...params, stream: true })) {
+					during += c.choices[0]?.text ?? "";
+					if (++n === 5) await fetch("/late/release");
+					if (!joinedAt && await count() === 2) joinedAt = n;
+				}
+				for (let i = 0; i < 20 && await count() < 2; i++) await new Promise((r) => setTimeout(r, 100));
+				const after = await text();
+				threads.push(await count());
+				engine.close();
+				return { want, first, during, after, threads, createMs, joinedAt };`)
+			t.Logf("created in %.0f ms, joined at token %d", got.CreateMs, got.JoinedAt)
+			if len(got.Want) < 100 || got.First != got.Want || got.During != got.Want || got.After != got.Want {
+				t.Errorf("one thread wrote %q; before, while and after the helper joined: %q, %q, %q", got.Want, got.First, got.During, got.After)
+			}
+			if want := [3]int{1, 1, test.threads}; len(got.Threads) != 3 || [3]int(got.Threads) != want {
+				t.Errorf("threads before, after the first answer and in the end: %v, want %v", got.Threads, want)
+			}
+		})
 	}
 }

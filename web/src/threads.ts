@@ -18,6 +18,9 @@ export type FromHelper = { readonly type: "ready" } | { readonly type: "failed";
 const controlState = 32;
 const stateFailed = 2;
 
+/** How long a start waits for helpers, so that it can say why there are none. They usually take a tenth of it. */
+const graceMs = 250;
+
 /** The helpers of one instance. */
 export class Helpers {
   private constructor(
@@ -26,17 +29,20 @@ export class Helpers {
   ) {}
 
   /**
-   * Starts threads-1 helpers and resolves when all are about to join.
+   * Starts threads-1 helpers and resolves when all are about to join, at the latest after
+   * graceMs. One that comes later (a slow network) joins between two passes; one that
+   * does not come at all is not waited for.
    *
-   * @throws Error when one cannot start; none is left running then.
+   * @throws Error when one cannot start and that is known in time; none is left running then.
    */
   static async start(module: EngineModule, kernels: WebAssembly.Module, threads: number): Promise<Helpers> {
     if (threads < 2) return new Helpers([]);
     const start: HelperStart = { kernels, memory: module.memory, control: module.control(threads) };
     const workers = Array.from({ length: threads - 1 }, () => new Worker(self.location.href, { type: "module" }));
     const helpers = new Helpers(workers, start);
+    const joining = Promise.all(workers.map((worker) => ready(worker, start)));
     try {
-      await Promise.all(workers.map((worker) => ready(worker, start)));
+      await Promise.race([joining, new Promise((resolve) => setTimeout(resolve, graceMs))]);
     } catch (thrown) {
       helpers.stop();
       throw thrown;
@@ -56,19 +62,22 @@ export class Helpers {
   }
 }
 
-/** Starts one helper. If it dies later, whoever waits for it traps instead of waiting for ever. */
+/** Starts one helper. If it dies once it has joined, whoever waits for it traps instead of waiting for ever. */
 function ready(worker: Worker, start: HelperStart): Promise<void> {
-  const died = () => numbers(start.memory).setInt32(start.control + controlState, stateFailed, true);
   return new Promise((resolve, reject) => {
+    let joins = false;
+    const died = (why: string) => {
+      if (joins) numbers(start.memory).setInt32(start.control + controlState, stateFailed, true);
+      reject(new Error(`helper: ${why}`));
+    };
     worker.onmessage = ({ data }: MessageEvent<FromHelper>) => {
-      if (data.type === "ready") return resolve();
-      died();
-      reject(new Error(`helper: ${data.message}`));
+      if (data.type === "failed") return died(data.message);
+      joins = true;
+      resolve();
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      died();
-      reject(new Error(`helper: ${event.message || "its script could not be loaded"}`));
+      died(event.message || "its script could not be loaded");
     };
     worker.postMessage(start);
   });
