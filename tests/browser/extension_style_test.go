@@ -22,6 +22,7 @@ func TestExtensionStyle(t *testing.T) {
 	cold(tb, 60)
 	plain := askPanel(tb, "what is")
 	x.click("sample", samples[0], 7)
+	tb.waitFor(`document.getElementById("samples").value !== ""`) // else it comes in behind those that are typed
 	teachPanel(tb)
 	styled := askPanel(tb, "what is")
 	if styled.State != "done" || styled.Text == plain.Text {
