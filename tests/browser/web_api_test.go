@@ -375,7 +375,6 @@ func TestWebEngineRefuses(t *testing.T) {
 		{"content is no text", ask(`{ messages: [{ role: "user", content: 7 }] }`), "BadRequestError", "ERR_BAD_REQUEST"},
 		{"temperature", ask(`{ messages: [{ role: "user", content: "a" }], temperature: -1 }`), "BadRequestError", "ERR_BAD_REQUEST"},
 		{"tools", ask(`{ messages: [{ role: "user", content: "a" }], tools: [{ type: "function" }] }`), "UnsupportedError", "ERR_UNSUPPORTED_TYPE"},
-		{"n", ask(`{ messages: [{ role: "user", content: "a" }], n: 2 }`), "UnsupportedError", "ERR_UNSUPPORTED_TYPE"},
 		{"unknown adapter", ask(`{ messages: [{ role: "user", content: "a" }], lora: [{ id: "none", scale: 1 }] }`), "BadRequestError", "ERR_BAD_REQUEST"},
 		{"prompt longer than the context", ask(`{ messages: [{ role: "user", content: "dog ".repeat(3000) }] }`), "ContextError", "ERR_CONTEXT"},
 		{"no model file", `await pastel.Engine.create({ model: "/garbage.gguf" })`, "BadFileError", "ERR_BAD_FILE"},

@@ -82,7 +82,7 @@ export async function load(config: Config, options: CreateOptions = {}): Promise
 /** Milliseconds from the request to the first token of a fresh prompt of n tokens. */
 async function prefill(engine: Engine, n: number): Promise<number> {
   const begun = performance.now();
-  await engine.generate(ask(promptIDs(n, engine.model!.vocabSize), 1), undefined, () => undefined);
+  await engine.generate([ask(promptIDs(n, engine.model!.vocabSize), 1)], undefined, () => undefined);
   return performance.now() - begun;
 }
 
@@ -90,7 +90,9 @@ async function prefill(engine: Engine, n: number): Promise<number> {
 export async function decode(engine: Engine, n: number, adapters: GenerateAsk["adapters"] = []): Promise<number> {
   let first = 0;
   let last = 0;
-  await engine.generate(ask(promptIDs(decodePrompt, engine.model!.vocabSize), n + 1, adapters), undefined, () => {
+  const asks = [ask(promptIDs(decodePrompt, engine.model!.vocabSize), n + 1, adapters)];
+  await engine.generate(asks, undefined, (event) => {
+    if (event.type !== "chunk") return;
     last = performance.now();
     first ||= last;
   });

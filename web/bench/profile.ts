@@ -34,7 +34,7 @@ export async function profile(config: Config): Promise<Profile> {
     await decode(engine, config.decode);
     const decoded = await set("op");
     const prefillTokens = config.prompts[0] ?? 128;
-    await engine.generate(ask(promptIDs(prefillTokens, engine.model!.vocabSize), 1), undefined, () => undefined);
+    await engine.generate([ask(promptIDs(prefillTokens, engine.model!.vocabSize), 1)], undefined, () => undefined);
     const prefill = await set("off");
     outside.sort((a, b) => a - b);
     return { outsideKernels: outside[outside.length >> 1]!, decode: decoded, prefill, prefillTokens };

@@ -39,7 +39,7 @@ export class ChatCompletions {
 
   /**
    * Answers a conversation. With stream: true resolves at once with an async iterable of chunks; leaving the loop
-   * stops the generation.
+   * stops the generation. With n > 1 the choices are generated one after another, in the order of their index.
    * Rejects with BadRequestError, UnsupportedError, ContextError, ClosedError, CrashError or the signal's reason.
    */
   create(
@@ -51,45 +51,50 @@ export class ChatCompletions {
     params: ChatCompletionParams,
     options: RequestOptions = {},
   ): Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>> {
-    const ask = await this.#ask(params);
+    const asks = askEach(await this.#ask(params), params.n);
     const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: now(), model: modelName(this.#engine) };
     const logprobs = params.logprobs === true;
     return params.stream
-      ? this.#stream(ask, params, options, head, logprobs)
-      : await this.#whole(ask, options, head, logprobs);
+      ? this.#stream(asks, params, options, head, logprobs)
+      : await this.#whole(asks, options, head, logprobs);
   }
 
-  async #whole(ask: GenerateAsk, options: RequestOptions, head: Head, logprobs: boolean): Promise<ChatCompletion> {
-    const { content, chunks, done } = await collect(this.#engine, ask, options);
-    const choice = {
-      index: 0 as const,
+  async #whole(asks: GenerateAsk[], options: RequestOptions, head: Head, logprobs: boolean): Promise<ChatCompletion> {
+    const answers = await collect(this.#engine, asks, options);
+    const choices = answers.map(({ content, chunks, done }, index) => ({
+      index,
       message: { role: "assistant" as const, content },
       finish_reason: finishReason(done),
       logprobs: logprobs ? chatLogprobs(chunks) : null,
-    };
-    return { ...head, object: "chat.completion", choices: [choice], usage: usageOf(done), ...whereAndWhen(done) };
+    }));
+    const all = together(answers.map((a) => a.done));
+    return { ...head, object: "chat.completion", choices, usage: usageOf(all), ...whereAndWhen(all) };
   }
 
   #stream(
-    ask: GenerateAsk,
+    asks: GenerateAsk[],
     params: ChatCompletionParams,
     options: RequestOptions,
     head: Head,
     logprobs: boolean,
   ): AsyncIterableIterator<ChatCompletionChunk> {
     const object = "chat.completion.chunk" as const;
-    const piece = (delta: { role?: "assistant"; content?: string }, chunk?: Chunk): ChatCompletionChunk => ({
+    const piece = (index: number, delta: Delta, chunk?: Chunk): ChatCompletionChunk => ({
       ...head,
       object,
-      choices: [{ index: 0, delta, finish_reason: null, logprobs: chunk && logprobs ? chatLogprobs([chunk]) : null }],
+      choices: [{ index, delta, finish_reason: null, logprobs: chunk && logprobs ? chatLogprobs([chunk]) : null }],
     });
     return streamOf<ChatCompletionChunk>(async (push, signal) => {
-      push(piece({ role: "assistant", content: "" }));
-      const done = await this.#engine.generate(ask, signal, (c) => push(piece({ content: c.text }, c)));
-      if (done.text !== "") push(piece({ content: done.text }));
-      const last = { index: 0 as const, delta: {}, finish_reason: finishReason(done), logprobs: null };
-      push({ ...head, object, choices: [last], ...whereAndWhen(done) });
-      if (params.stream_options?.include_usage) push({ ...head, object, choices: [], usage: usageOf(done) });
+      for (const index of asks.keys()) push(piece(index, { role: "assistant", content: "" }));
+      const all: Generated[] = [];
+      await this.#engine.generate(asks, signal, (event, index) => {
+        if (event.type === "chunk") return push(piece(index, { content: event.text }, event));
+        all.push(event);
+        if (event.text !== "") push(piece(index, { content: event.text }));
+        const last = { index, delta: {}, finish_reason: finishReason(event), logprobs: null };
+        push({ ...head, object, choices: [last], ...(all.length === asks.length && whereAndWhen(together(all))) });
+      });
+      if (params.stream_options?.include_usage) push({ ...head, object, choices: [], usage: usageOf(together(all)) });
     }, options.signal);
   }
 
@@ -130,23 +135,31 @@ export class Completions {
     params: CompletionParams,
     options: RequestOptions = {},
   ): Promise<Completion | AsyncIterableIterator<Completion>> {
-    const ask = this.#ask(params);
+    const asks = askEach(this.#ask(params), params.n);
     const head = { id: `cmpl-${crypto.randomUUID()}`, created: now(), model: modelName(this.#engine) };
-    const piece = (text: string, finish_reason: FinishReason | null, chunks: Chunk[] | null): Completion => {
-      const logprobs = ask.logprobs && chunks ? completionLogprobs(chunks) : null;
-      return { ...head, object: "text_completion", choices: [{ index: 0, text, finish_reason, logprobs }] };
+    const object = "text_completion" as const;
+    const choice = (index: number, text: string, finish_reason: FinishReason | null, chunks: Chunk[] | null) => {
+      const logprobs = params.logprobs != null && chunks ? completionLogprobs(chunks) : null;
+      return { index, text, finish_reason, logprobs };
     };
     const echo = params.echo && typeof params.prompt === "string" ? params.prompt : "";
     if (!params.stream) {
-      const { content, chunks, done } = await collect(this.#engine, ask, options);
-      return { ...piece(echo + content, finishReason(done), chunks), usage: usageOf(done), ...whereAndWhen(done) };
+      const answers = await collect(this.#engine, asks, options);
+      const all = together(answers.map((a) => a.done));
+      const choices = answers.map((a, i) => choice(i, echo + a.content, finishReason(a.done), a.chunks));
+      return { ...head, object, choices, usage: usageOf(all), ...whereAndWhen(all) };
     }
+    const piece = (...of: Parameters<typeof choice>): Completion => ({ ...head, object, choices: [choice(...of)] });
     return streamOf<Completion>(async (push, signal) => {
-      if (echo !== "") push(piece(echo, null, null));
-      const done = await this.#engine.generate(ask, signal, (c) => push(piece(c.text, null, [c])));
-      push({ ...piece(done.text, finishReason(done), null), ...whereAndWhen(done) });
-      if (params.stream_options?.include_usage)
-        push({ ...head, object: "text_completion", choices: [], usage: usageOf(done) });
+      if (echo !== "") for (const index of asks.keys()) push(piece(index, echo, null, null));
+      const all: Generated[] = [];
+      await this.#engine.generate(asks, signal, (event, index) => {
+        if (event.type === "chunk") return push(piece(index, event.text, null, [event]));
+        all.push(event);
+        const last = piece(index, event.text, finishReason(event), null);
+        push({ ...last, ...(all.length === asks.length && whereAndWhen(together(all))) });
+      });
+      if (params.stream_options?.include_usage) push({ ...head, object, choices: [], usage: usageOf(together(all)) });
     }, options.signal);
   }
 
@@ -199,10 +212,34 @@ interface Head {
   model: string;
 }
 
-async function collect(engine: Engine, ask: GenerateAsk, options: RequestOptions) {
-  const chunks: Chunk[] = [];
-  const done = await engine.generate(ask, options.signal, (c) => chunks.push(c));
-  return { content: chunks.map((c) => c.text).join("") + done.text, chunks, done };
+type Delta = ChatCompletionChunk["choices"][number]["delta"];
+
+/** One choice, whole. */
+interface Answer {
+  content: string;
+  chunks: Chunk[];
+  done: Generated;
+}
+
+async function collect(engine: Engine, asks: GenerateAsk[], options: RequestOptions): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  let chunks: Chunk[] = [];
+  await engine.generate(asks, options.signal, (event) => {
+    if (event.type === "chunk") return void chunks.push(event);
+    answers.push({ content: chunks.map((c) => c.text).join("") + event.text, chunks, done: event });
+    chunks = [];
+  });
+  return answers;
+}
+
+// What the choices took: the prompt as the first found it, the tokens and the time of all.
+function together(all: readonly Generated[]): Generated {
+  return all.reduce((sum, next) => ({
+    ...sum,
+    completionTokens: sum.completionTokens + next.completionTokens,
+    prefillMs: sum.prefillMs + next.prefillMs,
+    decodeMs: sum.decodeMs + next.decodeMs,
+  }));
 }
 
 /** A conversation as the engine is to read it, and the texts that end the assistant's turn. */
@@ -231,8 +268,15 @@ async function hasChatML(engine: Engine): Promise<boolean> {
   return (await engine.tokenize("<|im_start|><|im_end|>", { parseSpecial: true })).length === 2;
 }
 
+// One ask for each choice, with the seed and those that follow it.
+function askEach(ask: GenerateAsk, n: number | null | undefined): GenerateAsk[] {
+  const length = inRange("n", n ?? 1, 1, 16);
+  if (!Number.isInteger(length)) throw bad(`n is ${length}, must be a whole number`);
+  inRange("the last choice's seed", ask.seed + (length - 1), 0, Number.MAX_SAFE_INTEGER);
+  return Array.from({ length }, (_, i) => ({ ...ask, seed: ask.seed + i }));
+}
+
 function samplingAsk(p: SamplingParams): GenerateAsk {
-  if ((p.n ?? 1) !== 1) throw new UnsupportedError("ERR_UNSUPPORTED_TYPE", "n other than 1 is not supported");
   const stop = p.stop == null ? [] : typeof p.stop === "string" ? [p.stop] : [...p.stop];
   if (stop.some((s) => typeof s !== "string" || s === "")) throw bad("stop must be non-empty strings");
   return {

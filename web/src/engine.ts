@@ -235,23 +235,36 @@ export class Engine {
     this.#transport.close();
   }
 
-  /** @internal Runs one generation when its turn comes. */
+  /**
+   * @internal Runs generations one after another when their turn comes. No other request comes between them, so that
+   * those of one prompt compute it once. Each tells its chunks and then its outcome, with its place in `asks`.
+   */
   async generate(
+    asks: readonly GenerateAsk[],
+    signal: AbortSignal | null | undefined,
+    tell: (event: MessageOf<"chunk"> | Generated, index: number) => void,
+  ): Promise<void> {
+    const asked = performance.now();
+    await this.#inQueue(signal, async () => {
+      const queuedMs = performance.now() - asked;
+      await this.#restore();
+      for (const [index, ask] of asks.entries()) {
+        const done = await this.#generateOne(ask, signal, (chunk) => tell(chunk, index));
+        tell({ ...done, queuedMs: index === 0 ? queuedMs : 0 }, index);
+      }
+    });
+  }
+
+  async #generateOne(
     ask: GenerateAsk,
     signal: AbortSignal | null | undefined,
     onChunk: (c: MessageOf<"chunk">) => void,
-  ): Promise<Generated> {
-    const asked = performance.now();
-    return await this.#inQueue(signal, async () => {
-      const queuedMs = performance.now() - asked;
-      await this.#restore();
-      await this.#restoreAdapters(ask.adapters, signal);
-      const session = await this.#openSession();
-      const onEvent = (e: MessageOf<"chunk"> | MessageOf<"progress">) => e.type === "chunk" && onChunk(e);
-      const request = { type: "generate" as const, session, ...ask };
-      const done = await this.#transport.request({ type: "generate", request }, "done", signal, { onEvent });
-      return { ...done, queuedMs };
-    });
+  ): Promise<MessageOf<"done">> {
+    await this.#restoreAdapters(ask.adapters, signal);
+    const session = await this.#openSession();
+    const onEvent = (e: MessageOf<"chunk"> | MessageOf<"progress">) => e.type === "chunk" && onChunk(e);
+    const request = { type: "generate" as const, session, ...ask };
+    return await this.#transport.request({ type: "generate", request }, "done", signal, { onEvent });
   }
 
   /** @internal Writes a conversation down with a chat template. */

@@ -44,7 +44,10 @@ export interface SamplingParams {
   lora?: LoraScale[];
   stream?: boolean | null;
   stream_options?: { include_usage?: boolean } | null;
-  /** Only 1 is supported. */
+  /**
+   * How many answers, 1 to 16; default 1. Choice i is what a request of its own with the seed `seed` + i answers; the
+   * prompt is computed once. At temperature 0 they are equal.
+   */
   n?: number | null;
 }
 
@@ -76,11 +79,12 @@ export interface CompletionParams extends SamplingParams {
 
 export type FinishReason = "stop" | "length";
 
+/** The prompt counts once, whatever n is; completion_tokens are those of all choices. */
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
-  /** Prompt tokens that were already in the kv cache. */
+  /** Prompt tokens that were in the kv cache before the first choice. */
   prompt_tokens_details: { cached_tokens: number };
 }
 
@@ -90,7 +94,7 @@ export interface Route {
   reason: string;
 }
 
-/** Milliseconds. */
+/** Milliseconds, of all choices together. */
 export interface Timing {
   prefill_ms: number;
   decode_ms: number;
@@ -122,7 +126,7 @@ export interface ChatCompletion {
   created: number;
   model: string;
   choices: {
-    index: 0;
+    index: number;
     message: { role: "assistant"; content: string };
     finish_reason: FinishReason;
     logprobs: ChatLogprobs | null;
@@ -132,14 +136,17 @@ export interface ChatCompletion {
   x_timing: Timing;
 }
 
-/** One piece of a streamed chat answer. The last one with a choice has a finish_reason, x_route and x_timing. */
+/**
+ * One piece of a streamed chat answer. The choices come one after another; the last piece of each has a finish_reason,
+ * and that of the last choice x_route and x_timing too.
+ */
 export interface ChatCompletionChunk {
   id: string;
   object: "chat.completion.chunk";
   created: number;
   model: string;
   choices: {
-    index: 0;
+    index: number;
     delta: { role?: "assistant"; content?: string };
     finish_reason: FinishReason | null;
     logprobs: ChatLogprobs | null;
@@ -155,7 +162,7 @@ export interface Completion {
   object: "text_completion";
   created: number;
   model: string;
-  choices: { index: 0; text: string; finish_reason: FinishReason | null; logprobs: CompletionLogprobs | null }[];
+  choices: { index: number; text: string; finish_reason: FinishReason | null; logprobs: CompletionLogprobs | null }[];
   usage?: Usage | null;
   x_route?: Route;
   x_timing?: Timing;

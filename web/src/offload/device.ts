@@ -1,6 +1,7 @@
 // The engine of this page as a Device: its answers with their confidence, and the
 // scope of a query before any decode.
 
+import { BadRequestError } from "../errors.js";
 import type { Device } from "../offload.js";
 import type { ChatCompletionChunk, ChatCompletionParams, EmbeddingResponse } from "../openai.js";
 import type { Signals, Turn } from "./route.js";
@@ -20,16 +21,21 @@ export interface AnsweringEngine {
 
 /** How the device answers. */
 export interface DeviceOptions {
-  /** Sampling and length; messages and streaming are set for each query. */
-  params?: Omit<ChatCompletionParams, "messages" | "stream" | "logprobs">;
+  /** Sampling and length; messages and streaming are set for each query. There is no n: a query has one answer. */
+  params?: Omit<ChatCompletionParams, "messages" | "stream" | "logprobs" | "n">;
   /** Tokens after which the early confidence is known; default 8. */
   earlyTokens?: number;
   /** A few of the user's own queries: what is far from them is out of scope. Without any, scope is unknown. */
   samples?: string[];
 }
 
-/** Makes a Device of an engine. Embeds the samples once, with the first query. */
+/**
+ * Makes a Device of an engine. Embeds the samples once, with the first query.
+ * Throws BadRequestError for params with n other than 1: a query has one answer, from here or from the server.
+ */
 export function engineDevice(engine: AnsweringEngine, options: DeviceOptions = {}): Device {
+  const { n } = (options.params ?? {}) as { n?: number | null };
+  if ((n ?? 1) !== 1) throw new BadRequestError("ERR_BAD_REQUEST", `offload: n is ${n}, a query has one answer`);
   let samples: Promise<number[][]> | undefined;
   const embed = async (input: string[]): Promise<number[][]> =>
     (await engine.embeddings.create({ input })).data.map((d) => d.embedding);
