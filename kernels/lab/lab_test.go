@@ -122,7 +122,7 @@ func (s *Suite) measure(b *testing.B, m Machine, f program.Flavour, threads int,
 	}
 	for i, c := range s.cases {
 		seconds := times[1+i*step]
-		r := Row{Machine: m.Name(), Case: c.Name, Rate: c.Work / best(seconds) / 1e9, Unit: c.Unit}
+		r := Row{Machine: m.Name(), Case: c.Name, Rate: c.rate(best(seconds)), Unit: c.Unit}
 		if c.Unit == "Gmac/s" && !strings.HasPrefix(c.Name, "attention") {
 			r.OfLimit = r.Rate / dotRate
 		}

@@ -7,10 +7,18 @@ import (
 // A Case is one kernel on one shape.
 type Case struct {
 	Name  string
-	Work  float64 // multiplications or bytes per call
-	Unit  string  // Gmac/s or GB/s
+	Work  float64 // multiplications, bytes or operations per call
+	Unit  string  // Gmac/s or GB/s, or ns for each operation
 	Bytes float64 // bytes of weights read per call, 0: of no interest
 	Tape  *kernels.Tape
+}
+
+// rate is the case's figure in its unit when a call takes seconds.
+func (c Case) rate(seconds float64) float64 {
+	if c.Unit == "ns" {
+		return seconds * 1e9 / c.Work
+	}
+	return c.Work / seconds / 1e9
 }
 
 // Suite lays the cases out in one memory. Contents are filler, addresses are real.
@@ -64,6 +72,7 @@ func NewSuite() *Suite {
 	s.attention()
 	s.elementwise()
 	s.packing()
+	s.handover()
 	return s
 }
 
