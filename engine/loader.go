@@ -309,15 +309,5 @@ func (l *Loader) pack(m *model.Matrix, first, n int, src kernels.Addr) {
 	l.machine.Exec.Run(l.tape)
 }
 
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
 // newTokenizer reads the tokenizer of a header.
 func newTokenizer(h *gguf.File) (*tokenizer.Tokenizer, error) { return tokenizer.New(&h.Metadata) }

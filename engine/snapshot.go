@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"iter"
+
 	"pastel/fault"
 	"pastel/kernels"
 )
@@ -42,10 +44,9 @@ func (s *Session) Save() []byte {
 	for _, t := range tokens {
 		b = append32(b, uint32(t))
 	}
-	s.eachFilled(len(tokens), func(part []byte) error {
+	for part := range s.filled(len(tokens)) {
 		b = append(b, part...)
-		return nil
-	})
+	}
 	return b
 }
 
@@ -81,42 +82,37 @@ func (s *Session) Restore(b []byte) error {
 	if err := s.planner.Cache.Append(ids); err != nil {
 		return err
 	}
-	err := s.eachFilled(count, func(part []byte) error {
+	for part := range s.filled(count) {
 		if len(r.b) < len(part) {
+			s.Truncate(0)
 			return fault.New(fault.BadFile, "engine: snapshot of ", len(b), " bytes is cut")
 		}
 		r.b = r.b[copy(part, r.b):]
-		return nil
-	})
-	if err != nil {
-		s.Truncate(0)
 	}
-	return err
+	return nil
 }
 
-// eachFilled visits the memory of the first n positions of every head.
-func (s *Session) eachFilled(n int, visit func(part []byte) error) error {
+// filled is the memory of the first n positions of every head.
+func (s *Session) filled(n int) iter.Seq[[]byte] {
 	c, cache := s.model.Config(), s.planner.Cache
-	for _, l := range cache.Layers {
-		keys := kernels.KVLayout{Heads: c.NKVHeads, Dim: c.KeyDim, Capacity: cache.Capacity, Type: cache.Type}
-		values := kernels.KVLayout{Heads: c.NKVHeads, Dim: c.ValueDim, Capacity: cache.Capacity, Type: cache.Type}
-		if err := s.eachPart(l.Keys, keys, n, visit); err != nil {
-			return err
-		}
-		if err := s.eachPart(l.Values, values, n, visit); err != nil {
-			return err
+	return func(yield func([]byte) bool) {
+		for _, l := range cache.Layers {
+			keys := kernels.KVLayout{Heads: c.NKVHeads, Dim: c.KeyDim, Capacity: cache.Capacity, Type: cache.Type}
+			values := kernels.KVLayout{Heads: c.NKVHeads, Dim: c.ValueDim, Capacity: cache.Capacity, Type: cache.Type}
+			if !s.parts(l.Keys, keys, n, yield) || !s.parts(l.Values, values, n, yield) {
+				return
+			}
 		}
 	}
-	return nil
 }
 
-func (s *Session) eachPart(at kernels.Addr, l kernels.KVLayout, n int, visit func([]byte) error) error {
+func (s *Session) parts(at kernels.Addr, l kernels.KVLayout, n int, yield func([]byte) bool) bool {
 	for _, p := range l.Filled(n) {
-		if err := visit(s.model.mem.Bytes(at+kernels.Addr(p.At), p.NBytes)); err != nil {
-			return err
+		if !yield(s.model.mem.Bytes(at+kernels.Addr(p.At), p.NBytes)) {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // append32 appends a little-endian number.

@@ -54,8 +54,8 @@ func TestOperationsAgree(t *testing.T) {
 // table collects cases.
 type table []testCase
 
-func (c *table) add(build func(b *bench), format string, args ...any) {
-	*c = append(*c, testCase{fmt.Sprintf(format, args...), build})
+func (t *table) add(build func(b *bench), format string, args ...any) {
+	*t = append(*t, testCase{fmt.Sprintf(format, args...), build})
 }
 
 func allCases() []testCase {
@@ -87,7 +87,7 @@ func allCases() []testCase {
 }
 
 // matrices are the cases of one weight format.
-func (c *table) matrices(f kernels.Format) {
+func (t *table) matrices(f kernels.Format) {
 	k := 1 // columns of the smallest matrix
 	for !f.Fits(k) {
 		k *= 2
@@ -97,14 +97,14 @@ func (c *table) matrices(f kernels.Format) {
 		{1, 4, k}, {2, 5, 2 * k}, {3, 7, 3 * k}, {4, 8, k}, {5, 9, 5 * k}, {6, 16, 2 * k}, {7, 3, k}, {11, 1, k}, {13, 12, 3 * k},
 		{16, 21, 18 * k}, {1, 67, 18 * k}, {37, 13, 7 * k},
 	} {
-		c.add(func(b *bench) { b.matmulCase(f, s.n, s.rows, s.k) }, "matmul/%s/n=%d/rows=%d/k=%d", f, s.n, s.rows, s.k)
+		t.add(func(b *bench) { b.matmulCase(f, s.n, s.rows, s.k) }, "matmul/%s/n=%d/rows=%d/k=%d", f, s.n, s.rows, s.k)
 	}
 	for rows := range 6 {
-		c.add(func(b *bench) { b.embedCase(f, rows+1, 3*k) }, "embed/%s/rows=%d", f, rows+1)
+		t.add(func(b *bench) { b.embedCase(f, rows+1, 3*k) }, "embed/%s/rows=%d", f, rows+1)
 	}
 	if f.Quantised() {
 		for _, n := range []int{1, 2, 6} {
-			c.add(func(b *bench) { b.extremes(f, n, 7, 4*k) }, "extremes/%s/n=%d", f, n)
+			t.add(func(b *bench) { b.extremes(f, n, 7, 4*k) }, "extremes/%s/n=%d", f, n)
 		}
 	}
 }

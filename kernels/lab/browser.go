@@ -30,7 +30,6 @@ type Browser struct {
 	do   func(expression string) error
 	body []byte // the job to fetch next
 	got  []byte // what the page posted
-	errs []string
 }
 
 // NewBrowser starts Chromium until the end of the test. flags go to V8.
@@ -43,13 +42,13 @@ func NewBrowser(t testing.TB, flags ...chromedp.ExecAllocatorOption) *Browser {
 			w.Header().Set("Content-Type", contentType)
 			w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
 			w.Header().Set("Cross-Origin-Embedder-Policy", "require-corp")
-			io.WriteString(w, body)
+			_, _ = io.WriteString(w, body) // the page reports what it lacks
 		})
 	}
 	text("/", "text/html", "<!doctype html><title>lab</title><script src=/page.js></script>")
 	text("/page.js", "text/javascript", pageJS)
 	text("/worker.js", "text/javascript", workerJS)
-	mux.HandleFunc("/job", func(w http.ResponseWriter, _ *http.Request) { w.Write(b.body) })
+	mux.HandleFunc("/job", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(b.body) })
 	mux.HandleFunc("/answer", func(_ http.ResponseWriter, r *http.Request) { b.got, _ = io.ReadAll(r.Body) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

@@ -31,17 +31,14 @@ type instance struct {
 func (l *linker) instantiate(ctx context.Context, nThreads int) (*instance, error) {
 	in := &instance{space: newReservation()}
 	if err := in.link(ctx, l); err != nil {
-		in.close(ctx)
-		return nil, err
+		return nil, firstError(err, in.close(ctx))
 	}
 	if err := in.bind(); err != nil {
-		in.close(ctx)
-		return nil, err
+		return nil, firstError(err, in.close(ctx))
 	}
 	helpers, err := l.startHelpers(ctx, in, nThreads)
 	if err != nil {
-		in.close(ctx)
-		return nil, err
+		return nil, firstError(err, in.close(ctx))
 	}
 	in.helpers = helpers
 	return in, nil

@@ -39,8 +39,7 @@ func newLinker(ctx context.Context, cacheDir string) (*linker, error) {
 	}
 	l.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	if err := l.compile(ctx); err != nil {
-		l.close(ctx)
-		return nil, err
+		return nil, firstError(err, l.close(ctx))
 	}
 	return l, nil
 }

@@ -6,6 +6,6 @@ import "os"
 
 // main lets "go build ./..." pass where there is no Cloudflare.
 func main() {
-	os.Stderr.WriteString("build with GOOS=js GOARCH=wasm, or run: make worker\n")
+	println("build with GOOS=js GOARCH=wasm, or run: make worker")
 	os.Exit(2)
 }
