@@ -9,10 +9,42 @@ import type { EngineOptions } from "./messages.js";
  *       i32.const 0 i8x16.splat  i32.const 0 i8x16.splat  i8x16.relaxed_swizzle)
  */
 const relaxedProbe = new Uint8Array([
-  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // magic, version
-  1, 5, 1, 0x60, 0, 1, 0x7b, // type: () -> v128
-  3, 2, 1, 0, // one function
-  10, 15, 1, 13, 0, 0x41, 0, 0xfd, 15, 0x41, 0, 0xfd, 15, 0xfd, 0x80, 2, 11,
+  0,
+  0x61,
+  0x73,
+  0x6d,
+  1,
+  0,
+  0,
+  0, // magic, version
+  1,
+  5,
+  1,
+  0x60,
+  0,
+  1,
+  0x7b, // type: () -> v128
+  3,
+  2,
+  1,
+  0, // one function
+  10,
+  15,
+  1,
+  13,
+  0,
+  0x41,
+  0,
+  0xfd,
+  15,
+  0x41,
+  0,
+  0xfd,
+  15,
+  0xfd,
+  0x80,
+  2,
+  11,
 ]);
 
 /** Which instructions the kernels use. */
