@@ -8,6 +8,7 @@ import type { EngineOptions } from "./messages.js";
  *     (func (result v128)
  *       i32.const 0 i8x16.splat  i32.const 0 i8x16.splat  i8x16.relaxed_swizzle)
  */
+// prettier-ignore
 const relaxedProbe = new Uint8Array([
   0,
   0x61,
