@@ -33,6 +33,7 @@ func slowSite(t *testing.T) *site {
 
 const makeSlowEngine = `
 	window.engine = await pastel.Engine.create({ model: "/slow.gguf" });
+	window.endless = { 2: -100 }; // random weights may end an answer early otherwise
 	window.longPrompt = Array.from({ length: 3000 }, (_, i) => 300 + (i * 37) % 1500);
 `
 
@@ -114,7 +115,7 @@ func TestWebAbortInDecode(t *testing.T) {
 			Ms     float64
 			Tokens int
 		}](tb, `
-			for await (const c of await engine.completions.create({ prompt: [301, 302], max_tokens: 5000, stream: true })) break;
+			for await (const c of await engine.completions.create({ prompt: [301, 302], max_tokens: 5000, logit_bias: endless, stream: true })) break;
 			const t0 = performance.now();
 			const next = await engine.completions.create({ prompt: [301], max_tokens: 2, ignore_eos: true });
 			return { ms: performance.now() - t0, tokens: next.usage.completion_tokens };`)
@@ -125,7 +126,7 @@ func TestWebAbortInDecode(t *testing.T) {
 	t.Run("reason", func(t *testing.T) {
 		got := must[string](tb, `
 			const abort = new AbortController();
-			const answer = engine.completions.create({ prompt: [301], max_tokens: 5000 }, { signal: abort.signal });
+			const answer = engine.completions.create({ prompt: [301], max_tokens: 5000, logit_bias: endless }, { signal: abort.signal });
 			setTimeout(() => abort.abort(new Error("my own reason")), 50);
 			return await answer.then(() => "finished", (err) => err.message);`)
 		if got != "my own reason" {
@@ -134,8 +135,8 @@ func TestWebAbortInDecode(t *testing.T) {
 	})
 	t.Run("close while answering", func(t *testing.T) {
 		got := must[string](tb, `
-			const answer = engine.completions.create({ prompt: [301], max_tokens: 5000 });
-			const queued = engine.completions.create({ prompt: [301], max_tokens: 5000 });
+			const answer = engine.completions.create({ prompt: [301], max_tokens: 5000, logit_bias: endless });
+			const queued = engine.completions.create({ prompt: [301], max_tokens: 5000, logit_bias: endless });
 			setTimeout(() => engine.close(), 50);
 			return (await Promise.allSettled([answer, queued])).map((r) => r.reason?.code).join();`)
 		if got != "ERR_CLOSED,ERR_CLOSED" {
