@@ -55,13 +55,19 @@ func TestListed(t *testing.T) {
 // storyModel is the tiny story model in this process.
 func storyModel(t *testing.T) *HostModel {
 	t.Helper()
+	return hostModel(t, host.Options{Reference: true}, "../testdata/models/stories260K.gguf")
+}
+
+// hostModel loads a model into an engine that lives as long as the test.
+func hostModel(t *testing.T, options host.Options, path string) *HostModel {
+	t.Helper()
 	ctx := context.Background()
-	e, err := host.New(ctx, host.Options{Reference: true})
+	e, err := host.New(ctx, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close(ctx) })
-	files, closeFiles, err := host.OpenFiles("../testdata/models/stories260K.gguf")
+	files, closeFiles, err := host.OpenFiles(path)
 	if err != nil {
 		t.Fatal(err)
 	}

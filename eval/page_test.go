@@ -43,7 +43,7 @@ func TestPageAgrees(t *testing.T) {
 		Task{ID: "6", Set: "edge", Prompt: "x", Choices: []string{"a", "a"}, Gold: 1},
 		Task{ID: "7", Set: "edge", Prompt: "Tom and", Target: "never this"},
 	)
-	device, server := On(wazeroModel(t, p.Model)), On(wazeroModel(t, p.Server))
+	device, server := On(hostModel(t, host.Options{Threads: 1}, p.Model)), On(hostModel(t, host.Options{Threads: 1}, p.Server))
 	for _, method := range []Method{LogLikelihood, Normalised, Letter} {
 		here := Run{Device: device, Server: server, Method: method}
 		there := Run{Device: tab.Device(), Server: tab.Server(), Method: method}
@@ -69,29 +69,6 @@ func sameAnswer(t *testing.T, method Method, id string, got, want Answer) {
 		!near(got.Confidence, want.Confidence) || !near(got.NLL, want.NLL) {
 		t.Errorf("%s, task %s: the page says %+v, wazero %+v", method, id, got, want)
 	}
-}
-
-func wazeroModel(t *testing.T, path string) *HostModel {
-	t.Helper()
-	ctx := context.Background()
-	e, err := host.New(ctx, host.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.Close(ctx) })
-	files, closeFiles, err := host.OpenFiles(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeFiles()
-	if _, err := e.LoadModel(ctx, files, nil); err != nil {
-		t.Fatal(err)
-	}
-	m, err := NewHostModel(ctx, e, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // The recorded run's tasks are tasks.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"io"
 
 	"pastel/wasm/protocol"
 )
@@ -16,21 +15,12 @@ import (
 func embedCommand(ctx context.Context, e env, args []string) error {
 	var f engineFlags
 	fs := flag.NewFlagSet("embed", flag.ContinueOnError)
-	f.register(fs)
-	positional, err := parse(fs, e, args, 1)
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(e.stdin)
-	if err != nil {
-		return err
-	}
-	engine, err := f.open(ctx, positional[0])
+	engine, text, err := f.openInput(ctx, fs, e, args)
 	if err != nil {
 		return err
 	}
 	defer engine.close()
-	values, err := engine.meanQuery(ctx, string(text))
+	values, err := engine.meanQuery(ctx, text)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -54,6 +55,21 @@ func (f *engineFlags) start(ctx context.Context) (*opened, error) {
 		return nil, err
 	}
 	return &opened{Engine: engine}, nil
+}
+
+// openInput parses the flags of a command that reads text from standard input, reads it and opens the model.
+func (f *engineFlags) openInput(ctx context.Context, fs *flag.FlagSet, e env, args []string) (*opened, string, error) {
+	f.register(fs)
+	positional, err := parse(fs, e, args, 1)
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := io.ReadAll(e.stdin)
+	if err != nil {
+		return nil, "", err
+	}
+	engine, err := f.open(ctx, positional[0])
+	return engine, string(text), err
 }
 
 // open starts an engine and loads the model and the adapters.

@@ -13,23 +13,14 @@ import (
 func tokenizeCommand(ctx context.Context, e env, args []string) error {
 	var f engineFlags
 	fs := flag.NewFlagSet("tokenize", flag.ContinueOnError)
-	f.register(fs)
 	noSpecial := fs.Bool("no-special", false, "take text that looks like a special token for text")
 	noBOS := fs.Bool("no-bos", false, "add nothing the model asks for, such as a begin-of-sequence token")
-	positional, err := parse(fs, e, args, 1)
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(e.stdin)
-	if err != nil {
-		return err
-	}
-	engine, err := f.open(ctx, positional[0])
+	engine, text, err := f.openInput(ctx, fs, e, args)
 	if err != nil {
 		return err
 	}
 	defer engine.close()
-	ids, err := engine.Tokenize(ctx, &protocol.Tokenize{Text: string(text), AddSpecial: !*noBOS, ParseSpecial: !*noSpecial})
+	ids, err := engine.Tokenize(ctx, &protocol.Tokenize{Text: text, AddSpecial: !*noBOS, ParseSpecial: !*noSpecial})
 	if err != nil {
 		return err
 	}

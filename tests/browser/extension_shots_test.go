@@ -2,16 +2,12 @@ package browser
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"pastel/web/build"
@@ -69,18 +65,7 @@ func shoot(t *testing.T, tb *tab, name string, dark bool) {
 		return
 	}
 	theme := map[bool]string{false: "light", true: "dark"}[dark]
-	png, err := chromedp.Run(tb.ctx, func(ctx context.Context, tg *chromedp.Target) ([]byte, error) {
-		metrics := emulation.SetDeviceMetricsOverrideParams{Width: 400, Height: 760, DeviceScaleFactor: 1}
-		if _, err := cdp.Call(ctx, tg, emulation.SetDeviceMetricsOverride, metrics); err != nil {
-			return nil, err
-		}
-		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}
-		if _, err := cdp.Call(ctx, tg, emulation.SetEmulatedMedia, media); err != nil {
-			return nil, err
-		}
-		r, err := cdp.Call(ctx, tg, page.CaptureScreenshot, page.CaptureScreenshotParams{})
-		return r.Data, err
-	})
+	png, err := chromedp.Run(tb.ctx, screenshot(theme, 400, 760))
 	if err != nil {
 		t.Fatal(err)
 	}

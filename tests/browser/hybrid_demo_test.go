@@ -229,13 +229,13 @@ func TestHybridDemoScreenshots(t *testing.T) {
 	d.send("The quarterly revenue of seventeen enzymes is what the server knows.")
 	d.answer()
 	d.set("budget", "0.4")
-	if _, err := chromedp.Run(d.ctx, screenshot("light")); err != nil { // the page's size comes with it
+	if _, err := chromedp.Run(d.ctx, screenshot("light", 1280, 860)); err != nil { // the page's size comes with it
 		t.Fatal(err)
 	}
 	d.eval(`document.getElementById("plot").scrollIntoView({block: "end"})`, nil)
 	images := map[string]string{}
 	for _, theme := range []string{"light", "dark"} {
-		png, err := chromedp.Run(d.ctx, screenshot(theme))
+		png, err := chromedp.Run(d.ctx, screenshot(theme, 1280, 860))
 		if err != nil {
 			t.Fatal(err)
 		}

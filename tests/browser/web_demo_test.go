@@ -136,7 +136,7 @@ func TestWebDemoScreenshots(t *testing.T) {
 	askDemo(tb, "The little dog was sad because")
 	images := map[string][]byte{}
 	for _, theme := range []string{"light", "dark"} {
-		png, err := chromedp.Run(tb.ctx, screenshot(theme))
+		png, err := chromedp.Run(tb.ctx, screenshot(theme, 1280, 860))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,10 +152,10 @@ func TestWebDemoScreenshots(t *testing.T) {
 	}
 }
 
-// screenshot draws the page as somebody with this system theme sees it.
-func screenshot(theme string) chromedp.Action[[]byte] {
+// screenshot draws the page as somebody with this system theme and size of window sees it.
+func screenshot(theme string, width, height int64) chromedp.Action[[]byte] {
 	return func(ctx context.Context, tg *chromedp.Target) ([]byte, error) {
-		metrics := emulation.SetDeviceMetricsOverrideParams{Width: 1280, Height: 860, DeviceScaleFactor: 1}
+		metrics := emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1}
 		if _, err := cdp.Call(ctx, tg, emulation.SetDeviceMetricsOverride, metrics); err != nil {
 			return nil, err
 		}
