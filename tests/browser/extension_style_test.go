@@ -7,6 +7,14 @@ import (
 
 var samples = []string{"transfer ten dollars to my savings account", "what is my bank balance", "pay my electricity bill"}
 
+// pickSample adds a sample from a page's menu and waits until the panel shows it: else it comes in behind those
+// that are typed next.
+func pickSample(x *installed, tb *tab) {
+	tb.t.Helper()
+	x.click("sample", samples[0], 7)
+	tb.waitFor(`document.getElementById("samples").value !== ""`)
+}
+
 // teachPanel teaches a style with three typed samples.
 func teachPanel(tb *tab) {
 	tb.t.Helper()
@@ -21,8 +29,7 @@ func TestExtensionStyle(t *testing.T) {
 	tb := x.panel(7)
 	cold(tb, 60)
 	plain := askPanel(tb, "what is")
-	x.click("sample", samples[0], 7)
-	tb.waitFor(`document.getElementById("samples").value !== ""`) // else it comes in behind those that are typed
+	pickSample(x, tb)
 	teachPanel(tb)
 	styled := askPanel(tb, "what is")
 	if styled.State != "done" || styled.Text == plain.Text {

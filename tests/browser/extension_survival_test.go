@@ -214,7 +214,7 @@ func TestExtensionDeleteAll(t *testing.T) {
 	server, f := modelServer(t)
 	tb := x.panel(7)
 	cold(tb, 40)
-	x.click("sample", samples[0], 7)
+	pickSample(x, tb)
 	teachPanel(tb)
 	serverSettings(tb, "https://models.example/v1", "hybrid", 0)
 	tb.eval(`document.querySelector("#consent button").click()`, nil)
