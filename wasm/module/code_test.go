@@ -171,10 +171,21 @@ func TestInstrsRefuses(t *testing.T) {
 // FuzzEditBody: no panic; what is edited reads again, and returning early twice is returning early once.
 func FuzzEditBody(f *testing.F) {
 	f.Add(unwinding, uint32(1), int64(unwindingBase))
+	f.Add(dispatching, uint32(1), int64(0))
+	f.Add(append(stackAt(8), 0x28, 2, 0), uint32(1), int64(0))
 	f.Fuzz(func(t *testing.T, body []byte, params uint32, base int64) {
 		early, err := ReturnEarly(body)
 		if err != nil {
 			return
+		}
+		for _, edit := range []func([]byte) ([]byte, error){JumpDirectly, FoldOffsets} {
+			edited, err := edit(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Instrs(edited); err != nil {
+				t.Errorf("edited % x does not read: %v", edited, err)
+			}
 		}
 		again, err := ReturnEarly(early)
 		if err != nil || !bytes.Equal(again, early) {
