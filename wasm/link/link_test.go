@@ -164,15 +164,17 @@ func FuzzTables(f *testing.F) {
 	seed, _ := binary.Append(nil, binary.LittleEndian, h)
 	f.Add(append(seed, make([]byte, 80)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if tables, err := findTables(append(slices.Clone(magic), b...)); tables != nil && err == nil {
+		if tables, err := findTables(64, append(slices.Clone(magic), b...)); tables != nil && err == nil {
+			_ = tables.findRest(64, b)
 			_ = tables.blank(func(uint32) bool { return len(b)%2 == 0 })
 		}
 	})
 }
 
-// TestUnfoldIsTheInverseOfFold runs unfold on a folded table and compares it with the table.
+// TestUnfoldIsTheInverseOfFold runs unfold on a folded table and compares it with the
+// table, and the buckets with the places of the functions in it.
 func TestUnfoldIsTheInverseOfFold(t *testing.T) {
-	const at, n = 1024, 3
+	const at, n, findAt = 1024, 3, 8192
 	table := make([]byte, 8*n+4)
 	for i, number := range []uint32{pcBase, pcBase + 1, pcBase + 5} {
 		binary.LittleEndian.PutUint32(table[8*i:], number)
@@ -182,7 +184,7 @@ func TestUnfoldIsTheInverseOfFold(t *testing.T) {
 		binary.LittleEndian.PutUint32(f[funcNPCData:], uint32(i))
 		table = append(table, f...)
 	}
-	folded := &traceTables{funcs: slices.Clone(table), n: n}
+	folded := &traceTables{funcs: slices.Clone(table), n: n, funcsAt: at, find: findBuckets{make([]byte, 9), findAt, pcBase}}
 	if err := folded.fold(); err != nil || bytes.Equal(folded.funcs, table) {
 		t.Fatalf("fold: %v, or no change", err)
 	}
@@ -193,7 +195,7 @@ func TestUnfoldIsTheInverseOfFold(t *testing.T) {
 		{ID: module.Export, Payload: []byte("\x01\x06memory\x02\x00")},
 		{ID: module.Code, Payload: []byte{0}},
 		{ID: module.Data, Payload: slices.Concat([]byte{1, 0}, module.AppendI32Const(nil, at), []byte{0x0b, 0x80 | byte(len(table)&0x7f), byte(len(table) >> 7)}, folded.funcs)},
-	}), unfold(at, n))
+	}), folded.unfold())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,5 +208,10 @@ func TestUnfoldIsTheInverseOfFold(t *testing.T) {
 	}
 	if got, _ := mod.Memory().Read(at, uint32(len(table))); !bytes.Equal(got, table) {
 		t.Errorf("unfolded\n% x, want\n% x", got, table)
+	}
+	for number, want := range map[uint32]uint32{0: 0, 1: 1, 5: 2} {
+		if got, _ := mod.Memory().ReadUint32Le(findAt + 320*number); got != want {
+			t.Errorf("bucket of function %d = %d, want %d", number, got, want)
+		}
 	}
 }

@@ -18,9 +18,13 @@ func main() {
 	}
 }
 
-// maxGap is the most zeros, in bytes, written out to save a segment. Measured on
-// engine.wasm: see RATIONALE.md.
-const maxGap = 64
+// While it is edited, all that Go writes is one segment: joinGap is more, in bytes, than
+// it leaves out anywhere. maxGap is the most zeros written out in the end to save a
+// segment. Measured on engine.wasm: see RATIONALE.md.
+const (
+	joinGap = 1 << 20
+	maxGap  = 256
+)
 
 func link(in, out string) error {
 	b, err := os.ReadFile(in)
@@ -40,8 +44,8 @@ func link(in, out string) error {
 // shrink makes a module smaller: its data, its code, and the tables of its code.
 func shrink(b []byte) ([]byte, error) {
 	var refs []int64
-	b, err := module.EditData(b, maxGap, func(at uint32, data []byte) error {
-		t, err := findTables(data)
+	b, err := module.EditData(b, joinGap, func(at uint32, data []byte) error {
+		t, err := findTables(at, data)
 		if err != nil || t == nil {
 			refs = append(refs, functionWords(at, data)...)
 			return err
@@ -58,21 +62,27 @@ func shrink(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	var start []byte
-	b, err = module.EditData(b, maxGap, func(at uint32, data []byte) error {
-		t, err := findTables(data)
+	b, err = module.EditData(b, joinGap, func(at uint32, data []byte) error {
+		t, err := findTables(at, data)
 		if t == nil || err != nil {
+			return err
+		}
+		if err := t.findRest(at, data); err != nil {
 			return err
 		}
 		if err := t.blank(func(i uint32) bool { return int64(i) >= int64(len(live)) || live[i] }); err != nil {
 			return err
 		}
 		if t.n > 0 {
-			start = unfold(at+uint32(t.funcsAt), t.n)
+			start = t.unfold()
 		}
 		return t.fold()
 	})
-	if err != nil || start == nil {
-		return b, err
+	if err == nil && start != nil {
+		b, err = module.AddStart(b, start)
 	}
-	return module.AddStart(b, start)
+	if err != nil {
+		return nil, err
+	}
+	return module.SplitData(b, maxGap)
 }

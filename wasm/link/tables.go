@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -11,6 +12,8 @@ import (
 // turns a panic into {code, message} and the host throws a trapped instance away.
 // Blanked, engine.wasm is about 100 KB smaller under gzip. What the garbage
 // collector and stack growth read (pcsp, stack maps) stays.
+//
+// The list of all types goes, too, which reflection alone reads.
 //
 // Source: Go 1.26, runtime/symtab.go (pcHeader) and runtime/runtime2.go (_func).
 
@@ -54,8 +57,8 @@ const (
 	noFuncdata      = 1<<32 - 1
 )
 
-// findTables returns the tables in data, nil where there are none.
-func findTables(data []byte) (*traceTables, error) {
+// findTables returns the tables in data at an address, nil where there are none.
+func findTables(addr uint32, data []byte) (*traceTables, error) {
 	at := bytes.Index(data, magic)
 	if at < 0 {
 		return nil, nil
@@ -71,7 +74,8 @@ func findTables(data []byte) (*traceTables, error) {
 	}
 	t := &traceTables{
 		names: tables[h.Names:h.PCTables], pc: tables[h.PCTables:h.FuncTable], funcs: tables[h.FuncTable:],
-		n: int(h.NFunc), start: at, funcsAt: at + int(h.FuncTable), end: at + int(h.FuncTable), keep: map[uint32]bool{},
+		n: int(h.NFunc), start: at, end: at + int(h.FuncTable), keep: map[uint32]bool{},
+		header: addr + uint32(at), funcsAt: addr + uint32(at) + uint32(h.FuncTable),
 	}
 	return t, t.checkFuncs()
 }
@@ -83,8 +87,42 @@ type traceTables struct {
 	funcs      []byte // n pairs of entry and offset, then a _func each
 	n          int
 	start, end int             // where in the data the tables are
-	funcsAt    int             // where in the data funcs is
 	keep       map[uint32]bool // offsets of pc tables still in use
+
+	header, funcsAt uint32 // addresses of the tables and of funcs
+	find            findBuckets
+	types           []byte // offsets of types
+}
+
+// findBuckets are what Go finds a function's place in the table by: 20 bytes for every
+// 4096 values of a pc, of which the first four are the place. The runtime searches on
+// from there, so that a place too small is right but slow.
+type findBuckets struct {
+	data  []byte
+	at    uint32 // address
+	first uint32 // number of the first function
+}
+
+// Four bytes for every 4096 values, one for every 256 of them.
+const (
+	findSpan, findSubSpan = 4096, 256
+	findFuncSize          = 1<<pcBits/findSpan*4 + 1<<pcBits/findSubSpan // bytes of buckets for one function
+)
+
+// findRest finds, in data at an address, what lies elsewhere than the tables.
+func (t *traceTables) findRest(addr uint32, data []byte) error {
+	m, err := findModuleData(data, addr, t.header)
+	if err != nil {
+		return err
+	}
+	t.find.at, t.find.first = uint32(m.FindFunc), uint32(m.MinPC>>pcBits)
+	pcs := m.MaxPC - m.MinPC
+	t.find.data = bytesAt(data, addr, m.FindFunc, (pcs+findSpan-1)/findSpan*4+(pcs+findSubSpan-1)/findSubSpan)
+	t.types = bytesAt(data, addr, m.TypeLinks.Ptr, 4*m.TypeLinks.Len)
+	if t.find.data == nil || t.types == nil {
+		return errors.New("moduledata points outside the data")
+	}
+	return nil
 }
 
 // checkFuncs checks that every function's entry lies within the tables and sets their end.
@@ -131,6 +169,7 @@ func (t *traceTables) blank(live func(number uint32) bool) error {
 	}
 	t.blankPCTables()
 	clear(t.names)
+	clear(t.types)
 	return nil
 }
 

@@ -63,6 +63,59 @@ func EditData(b []byte, maxGap int, edit func(at uint32, data []byte) error) ([]
 	return Encode(sections), nil
 }
 
+// SplitData leaves out of data segments every run of more than maxGap zeros.
+//
+// Errors: ERR_BAD_FILE as of MergeData.
+func SplitData(b []byte, maxGap int) ([]byte, error) {
+	sections, err := Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range sections {
+		if s.ID != Data {
+			continue
+		}
+		segments, err := readSegments(s.Payload)
+		if err != nil {
+			return nil, err
+		}
+		var split []segment
+		for _, s := range segments {
+			split = appendSplit(split, s, maxGap)
+		}
+		sections[i].Payload = appendSegments(nil, split)
+	}
+	return Encode(sections), nil
+}
+
+// appendSplit appends the parts of a segment between runs of more than maxGap zeros.
+func appendSplit(out []segment, s segment, maxGap int) []segment {
+	part, zeros := 0, 0 // where the part begins, and how many zeros came last
+	for i, b := range s.data {
+		if b == 0 {
+			zeros++
+			continue
+		}
+		if zeros > maxGap {
+			out = appendPart(out, s, part, i-zeros)
+			part = i
+		}
+		zeros = 0
+	}
+	if zeros <= maxGap {
+		zeros = 0
+	}
+	return appendPart(out, s, part, len(s.data)-zeros)
+}
+
+// appendPart appends the bytes of a segment from start to end, unless there are none.
+func appendPart(out []segment, s segment, start, end int) []segment {
+	if start >= end {
+		return out
+	}
+	return append(out, segment{s.at + uint32(start), s.data[start:end]})
+}
+
 // merge joins segments over gaps of at most maxGap bytes.
 func merge(segments []segment, maxGap int) ([]segment, error) {
 	slices.SortStableFunc(segments, func(a, b segment) int {

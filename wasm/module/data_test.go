@@ -52,6 +52,32 @@ func TestMergeData(t *testing.T) {
 	}
 }
 
+func TestSplitData(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		in   []segment
+		want []segment
+	}{
+		{"none", nil, nil},
+		{"few zeros", []segment{{8, []byte("a\x00\x00b")}}, []segment{{8, []byte("a\x00\x00b")}}},
+		{"many zeros", []segment{{8, []byte("a\x00\x00\x00b")}}, []segment{{8, []byte("a")}, {12, []byte("b")}}},
+		{"many zeros first and last", []segment{{8, []byte("\x00\x00\x00b\x00\x00\x00")}}, []segment{{11, []byte("b")}}},
+		{"few zeros first and last", []segment{{8, []byte("\x00b\x00")}}, []segment{{8, []byte("\x00b\x00")}}},
+		{"all zeros", []segment{{8, make([]byte, 3)}, {16, []byte("c")}}, []segment{{16, []byte("c")}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			split, err := SplitData(withData(tt.in...), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sections, _ := Decode(split)
+			if got, err := readSegments(sections[0].Payload); err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("SplitData(%v, 2) = %v, %v, want %v", tt.in, got, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestMergeDataRefuses(t *testing.T) {
 	data := func(payload string) []byte { return Encode([]Section{{Data, []byte(payload)}}) }
 	for _, tt := range []struct {
@@ -84,6 +110,9 @@ func FuzzMergeData(f *testing.F) {
 		once, err := MergeData(b, maxGap)
 		if err != nil {
 			return
+		}
+		if _, err := SplitData(once, maxGap); err != nil {
+			t.Errorf("SplitData of merged % x: %v", once, err)
 		}
 		twice, err := MergeData(once, maxGap)
 		if err != nil || !reflect.DeepEqual(once, twice) {
