@@ -42,7 +42,7 @@ type Limits struct {
 	FirstByte Duration `json:"first_byte,omitzero"` // of one attempt at a stream, until it begins; 60 s
 	Object    Duration `json:"object,omitzero"`     // of one attempt at an answer that is not streamed; half of wall
 	Idle      Duration `json:"idle,omitzero"`       // between two events of a backend, or for a client that does not read; 60 s
-	Ping      Duration `json:"ping,omitzero"`       // of silence before a ping; 15 s
+	Ping      Duration `json:"ping,omitzero"`       // of silence before a ping; 15 s, on Cloudflare 500 ms
 	Attempts  int      `json:"attempts,omitempty"`  // at backends, before the first byte; 3
 
 	PerKey      Rate  `json:"per_key,omitzero"`       // requests; 5 a second, bursts of 20

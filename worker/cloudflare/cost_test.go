@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"pastel/worker"
 	"pastel/worker/suite"
 	"pastel/worker/workerd"
 )
@@ -44,6 +46,32 @@ func TestCostPerRequest(t *testing.T) {
 		}
 	}
 	t.Logf("cold start: first request after %v", cold.Round(time.Millisecond))
+}
+
+// What a ping costs: the CPU of requests whose upstream is silent for two seconds,
+// with and without pings meanwhile.
+func TestCostOfPings(t *testing.T) {
+	u := suite.NewUpstream(t)
+	const n, pings = 20, 19
+	each := map[time.Duration]time.Duration{}
+	for _, ping := range []time.Duration{time.Minute, 100 * time.Millisecond} {
+		s := suite.DefaultSettings(u.Serving("a", "late-2000"))
+		s.Limits.Ping = worker.Duration{Duration: ping}
+		p := workerd.Start(t, s, "")
+		p.Chat(t, "late-2000", "x", false) // compiles the module
+		before := cpu(t, p.PID())
+		var all sync.WaitGroup
+		for range n {
+			all.Go(func() { p.Chat(t, "late-2000", "x", false) })
+		}
+		all.Wait()
+		each[ping] = (cpu(t, p.PID()) - before) / n
+		p.Stop()
+	}
+	t.Logf("CPU of a request: %v, with %d pings %v", each[time.Minute], pings, each[100*time.Millisecond])
+	if each[100*time.Millisecond] > each[time.Minute]+500*time.Millisecond {
+		t.Error("pings cost too much")
+	}
 }
 
 // cpu is the CPU time a process has used: fields 14 and 15 of /proc/PID/stat, in

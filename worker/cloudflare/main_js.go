@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"syscall/js"
+	"time"
 
 	"github.com/syumai/workers"
 	"github.com/syumai/workers/cloudflare"
@@ -38,10 +39,17 @@ func main() {
 	}
 }
 
+// silence is the default time to a ping. Here a client that left is noticed only
+// by writing to it, so this decides how long an abandoned upstream goes on.
+const silence = 500 * time.Millisecond
+
 func newServer(log *slog.Logger) (http.Handler, error) {
 	settings, err := worker.ParseSettings([]byte(cloudflare.Getenv("PASTEL_SETTINGS")))
 	if err != nil {
 		return nil, err
+	}
+	if settings.Limits.Ping.Duration == 0 {
+		settings.Limits.Ping.Duration = silence
 	}
 	config := settings.Config(durableState{cloudflare.GetBinding("STATE")}, fetcher{global()})
 	config.Log = log

@@ -24,7 +24,7 @@ func (f fetcher) Do(r *http.Request) (*http.Response, error) {
 	}
 	if r.Body != nil {
 		body, err := io.ReadAll(r.Body)
-		r.Body.Close()
+		_ = r.Body.Close()
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 		chunk, err := await(b.ctx, b.reader.Call("read"))
 		if err != nil {
-			b.Close()
+			_ = b.Close()
 			return 0, err
 		}
 		if b.done = chunk.Get("done").Bool(); b.done {

@@ -73,10 +73,3 @@ func start(t testing.TB, s worker.Settings, pools string) suite.Host {
 }
 
 func TestSuite(t *testing.T) { suite.Run(t, start) }
-
-// Under net/http a client that leaves is noticed without a ping as well.
-func TestClientLeavesUnstreamed(t *testing.T) {
-	u := suite.NewUpstream(t)
-	h := start(t, suite.DefaultSettings(u.Serving("a", "hang")), "")
-	suite.Leave(t, h, u, suite.ChatBody("hang", "x", false))
-}

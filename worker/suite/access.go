@@ -211,10 +211,10 @@ func testBudget(t *testing.T, start Start) {
 func testBudgetOfTheImpatient(t *testing.T, start Start) {
 	u := NewUpstream(t)
 	s := DefaultSettings(u.Serving("a", "echo", "hang"))
-	s.Limits.DailyTokens, s.Limits.MaxTokens, s.Limits.Ping = 50, 20, worker.Duration{Duration: 200 * time.Millisecond}
+	s.Limits.DailyTokens, s.Limits.MaxTokens = 50, 20
 	h := start(t, s, "")
 	for i := range 3 {
-		Leave(t, h, u, ChatBody("hang", "x", false))
+		Leave(t, h, u, ChatBody("hang", "x", false), 500*time.Millisecond)
 		for deadline := time.Now().Add(5 * time.Second); strings.Count(h.Logs(), "ERR_ABORTED") <= i && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond)
 		}

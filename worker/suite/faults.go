@@ -11,8 +11,9 @@ import (
 	"pastel/worker"
 )
 
-// fast are limits for tests that wait for them.
+// fast are limits for tests that wait for them, and see the status they end with.
 func fast(s worker.Settings) worker.Settings {
+	s.Limits.Ping = worker.Duration{Duration: time.Minute}
 	s.Limits.FirstByte = worker.Duration{Duration: 400 * time.Millisecond}
 	s.Limits.Object = s.Limits.FirstByte
 	s.Limits.Idle = worker.Duration{Duration: 400 * time.Millisecond}
@@ -181,28 +182,29 @@ func testWhitespacePings(t *testing.T, start Start) {
 	}
 }
 
-// A client that leaves aborts the upstream within a second: before the first
-// byte, in a silence, in the middle of a stream, and waiting for an object.
+// A client that leaves aborts the upstream within a second, with the host's
+// default limits: before the first byte, in a silence, in the middle of a
+// stream, and waiting for an object. It leaves at several times between pings.
 func testClientLeaves(t *testing.T, start Start) {
 	u := NewUpstream(t)
-	s := DefaultSettings(u.Serving("a", "hang", "stall-2", "endless"))
-	s.Limits.Ping = worker.Duration{Duration: 200 * time.Millisecond}
-	h := start(t, s, "")
-	for _, model := range []string{"hang", "stall-2", "endless"} {
-		Leave(t, h, u, ChatBody(model, "x", true))
-	}
-	for _, model := range []string{"hang", "stall-2"} {
-		Leave(t, h, u, ChatBody(model, "x", false))
+	h := start(t, DefaultSettings(u.Serving("a", "hang", "stall-2", "endless")), "")
+	for _, tt := range []struct {
+		model  string
+		stream bool
+	}{{"hang", true}, {"stall-2", true}, {"endless", true}, {"hang", false}, {"stall-2", false}} {
+		for _, stay := range []time.Duration{200, 500, 800, 1000} {
+			Leave(t, h, u, ChatBody(tt.model, "x", tt.stream), stay*time.Millisecond)
+		}
 	}
 }
 
-// Leave asks, leaves after half a second, and fails unless the upstream sees
-// that within a second.
-func Leave(t *testing.T, h Host, u *Upstream, body string) {
+// Leave asks, leaves after a while, and fails unless the upstream sees that
+// within a second.
+func Leave(t *testing.T, h Host, u *Upstream, body string, stay time.Duration) {
 	t.Helper()
 	ctx, leave := context.WithCancel(context.Background())
 	var left time.Time
-	time.AfterFunc(500*time.Millisecond, func() { left = time.Now(); leave() })
+	time.AfterFunc(stay, func() { left = time.Now(); leave() })
 	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.URL+"/v1/chat/completions", strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+Token)
 	req.Header.Set("Content-Type", "application/json")
@@ -213,9 +215,9 @@ func Leave(t *testing.T, h Host, u *Upstream, body string) {
 	select {
 	case at := <-u.gone:
 		if took := at.Sub(left); took > time.Second {
-			t.Errorf("%s: the upstream saw it after %v", body, took)
+			t.Errorf("%s: left after %v, the upstream saw it after %v", body, stay, took)
 		}
 	case <-time.After(3 * time.Second):
-		t.Errorf("%s: the upstream never saw it", body)
+		t.Errorf("%s: left after %v, the upstream never saw it", body, stay)
 	}
 }
