@@ -45,6 +45,9 @@ func shrinkCode(b []byte, refs []int64) ([]byte, []bool, error) {
 			return nil, nil, err
 		}
 		sections[i].Payload = module.AppendBodies(nil, bodies)
+		if err := module.Reorder(sections, similarOrder(bodies)); err != nil {
+			return nil, nil, err
+		}
 	}
 	sections = slices.DeleteFunc(sections, func(s module.Section) bool { return s.ID == module.Custom })
 	return module.Encode(sections), live, nil

@@ -11,6 +11,7 @@ const (
 	Type      SectionID = 1
 	Import    SectionID = 2
 	Function  SectionID = 3
+	Table     SectionID = 4
 	Memory    SectionID = 5
 	Export    SectionID = 7
 	Start     SectionID = 8
