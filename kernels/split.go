@@ -12,8 +12,16 @@ const SegmentFloats = 256
 // AttentionTokens is the number of tokens in a unit of Attention.
 const AttentionTokens = 8
 
-// matmulBytes is the amount of packed weights a thread takes at a time.
-const matmulBytes = 64 << 10
+// GrainGroups is what the groups of a matrix that a thread takes are a multiple of:
+// tiles take two, three or four.
+const GrainGroups = 6
+
+// Packed weights that a thread takes at a time, for many tokens and for one: of
+// those for one it must have seen some before memory delivers them at full speed.
+const (
+	matmulBytes = 64 << 10
+	singleBytes = 1 << 20
+)
 
 func (o Embed) split() (units, grain int)     { return o.N, 1 }
 func (o RMSNorm) split() (units, grain int)   { return o.N * o.Rows, 1 }
@@ -30,8 +38,12 @@ func (o Quantize) split() (units, grain int) {
 // A unit of Matmul is one group of four rows, for all tokens.
 func (o Matmul) split() (units, grain int) {
 	units = groups(o.Rows)
-	grain = min(matmulBytes/max(1, o.Format.GroupBytes(o.K)), units/16)
-	return units, max(6, grain-grain%6) // tiles take two, three or four groups
+	size := max(1, o.Format.GroupBytes(o.K))
+	grain = min(matmulBytes/size, units/16)
+	if o.N == 1 {
+		grain = singleBytes / size // see FlagEven
+	}
+	return units, max(GrainGroups, grain-grain%GrainGroups)
 }
 
 func (o Rope) split() (units, grain int)    { return o.N * o.Heads, 64 }

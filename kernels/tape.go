@@ -65,10 +65,12 @@ const (
 // Flags in word 1. FlagBarrier makes every thread finish this operation before any
 // starts the next; without it the next operation must not depend on this one.
 // FlagSame leaves this operation and the next, each a single chunk of work, to one
-// thread, which needs no barrier between them.
+// thread, which needs no barrier between them. FlagEven has each thread take about two
+// shares of the operation, of no more than the grain: where beginning a share is dear.
 const (
 	FlagBarrier = 1
 	FlagSame    = 2
+	FlagEven    = 4
 )
 
 // A Tape is a list of operations in a Memory, planned once and run many times.
@@ -131,6 +133,9 @@ func (t *Tape) add(op Operation, flags uint32) error {
 	clear(words)
 	r := record{words: words[2:]}
 	words[0] = uint32(op.record(&r))
+	if m, ok := op.(Matmul); ok && m.N == 1 {
+		flags |= FlagEven
+	}
 	words[1] = flags
 	units, grain := op.split()
 	words[wordUnits], words[wordGrain] = uint32(units), uint32(max(1, grain))

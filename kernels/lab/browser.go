@@ -162,10 +162,26 @@ func (j *job) span(mem *kernels.Memory, s Span) jobSpan {
 	return out
 }
 
+// room is where the control block is, behind the images, and how many pages of
+// memory there are.
+func (c *Chromium) room(lastByte int) (control uint32, pages int) {
+	control = uint32(lastByte+1<<17) &^ (1<<16 - 1)
+	return control, (int(control)+kernels.ControlBytes(c.threads))>>16 + 2
+}
+
+// End is the address behind the last byte of the memory that an image runs in.
+func (c *Chromium) End(im *Image) kernels.Addr {
+	last := 0
+	for _, s := range im.Spans {
+		last = max(last, int(s.Addr)+s.Bytes)
+	}
+	_, pages := c.room(last)
+	return kernels.Addr(pages << 16)
+}
+
 // do sends the job and returns the answer.
 func (c *Chromium) do(j *job) ([]byte, error) {
-	j.Control = uint32(j.lastByte+1<<17) &^ (1<<16 - 1) // behind the images
-	j.Pages = (int(j.Control)+kernels.ControlBytes(c.threads))>>16 + 2
+	j.Control, j.Pages = c.room(j.lastByte)
 	head, err := json.Marshal(j)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func benchMachines(b *testing.B, browser *Browser) (out []benchMachine) {
 		}
 		name := fmt.Sprintf("wazero/simd128/threads=%d", threads)
 		if want.MatchString(name) {
-			w := check(NewWazero(threads, 4096))
+			w := check(NewWazero(threads, 6144))
 			b.Cleanup(func() { w.Close() })
 			out = append(out, benchMachine{w, program.SIMD128, threads})
 		}
@@ -163,7 +163,7 @@ func (s *Suite) readRate(b *testing.B, m Machine) float64 {
 		other.bin = probe // helpers run the probe's help
 		times = check(other.Time(&Contest{Spans: s.spans[:1], Mem: s.mem, Calls: []Call{call}, Rounds: *roundsFlag, MinMs: *msFlag}))
 	case *Wazero:
-		other := check(NewWazero(1, 4096))
+		other := check(NewWazero(1, 6144))
 		other.bin = probe
 		defer other.Close()
 		for i := 1; i < m.Threads; i++ {

@@ -102,6 +102,10 @@ func ReadProbe() ([]byte, error) {
 	return m.Build()
 }
 
+// readPages is how many pages of 4 KB are read side by side, a line of each in turn:
+// faster than one after the other by half (see package doc).
+const readPages = 8
+
 // readGrains emits a function that reads grains until none is left.
 func readGrains(m *simd128.Module) *simd128.Func {
 	f := m.Func("read_grains")
@@ -117,10 +121,14 @@ func readGrains(m *simd128.Module) *simd128.Func {
 		f.If(at.LtU(b), func() {
 			p.Set(a.Add(at))
 			end := p.AddI(readGrain).Let("end")
-			f.ForU(p, p, end, 128, func() {
-				for i := range acc {
-					acc[i].Set(acc[i].Xor(p.LoadV128(16 * i)))
-				}
+			f.While(func() simd128.I32 { return p.LtU(end) }, func() {
+				page := p.AddI(4096).Let("page_end")
+				f.ForU(p, p, page, 64, func() {
+					for i := range 4 * readPages {
+						acc[i%len(acc)].Set(acc[i%len(acc)].Xor(p.LoadV128(i/4*4096 + i%4*16)))
+					}
+				})
+				p.Set(p.AddI((readPages - 1) * 4096))
 			})
 			f.Br(again)
 		})

@@ -35,10 +35,10 @@ type Suite struct {
 
 // ReadBytes is how much is read at once where memory is the limit: far more than
 // the second level of the cache, little enough for a quick call.
-const ReadBytes = 24 << 20
+const ReadBytes = 256 << 20
 
 const (
-	weightBytes = 64 << 20
+	weightBytes = 300 << 20
 	floatBytes  = 16 << 20
 	maxTokens   = 2048
 )

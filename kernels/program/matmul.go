@@ -75,6 +75,9 @@ func (b *builder) tables() *matmulTables {
 	}
 	none.Unreachable()
 	partial := b.storePartial()
+	if b.m.Relaxed {
+		b.prime = b.primeFunc()
+	}
 	b.matmuls = &matmulTables{sizes: b.sizes()}
 	b.matmuls.unpack = b.unpack()
 	var whole, one []*simd128.Func
@@ -147,6 +150,7 @@ func (b *builder) matmul() *simd128.Func {
 	chunk := f.I32Var("chunk")
 	chunk.Set(f.I32(chunkBytes).DivU(size))
 	f.If(chunk.Eqz(), func() { chunk.Set(f.I32(1)) })
+	f.If(n.EqI(1), func() { chunk.Set(end) }) // read once
 	g, stop, base, t := f.I32Var("g"), f.I32Var("stop"), f.I32Var("base"), f.I32Var("t")
 	g.Set(start)
 	f.While(func() simd128.I32 { return g.LtS(end) }, func() {

@@ -24,6 +24,7 @@ type tileFunc struct {
 	x          simd128.I32
 	group      simd128.I32   // variable: current group
 	w          []simd128.I32 // variables: weights of the current groups
+	start      simd128.I32   // weights of the first group
 	groupBytes simd128.I32
 	k, rows    simd128.I32
 	out        simd128.I32 // variable: dst at the current group
@@ -57,7 +58,8 @@ func (b *builder) tile(name string, groups, width int, bytes func(f *simd128.Fun
 			t.results[g] = append(t.results[g], f.F32x4Var("y"))
 		}
 	}
-	t.w[0].Set(w.Add(first.Mul(t.groupBytes)))
+	t.start = w.Add(first.Mul(t.groupBytes)).Let("start")
+	t.w[0].Set(t.start)
 	t.out = f.I32Var("out")
 	t.out.Set(dst.Add(first.ShlI(4)))
 	t.group = f.I32Var("group")
@@ -80,34 +82,6 @@ func (b *builder) tile(name string, groups, width int, bytes func(f *simd128.Fun
 		t.out.Set(t.out.AddI(int32(16 * groups)))
 	})
 	return f
-}
-
-// A toucher walks over the weights that a tile of one token reads next.
-//
-// One token reads its weights once, from memory. What its inner loop does with
-// the current groups takes long enough for memory to answer for the next ones:
-// a load whose result is dropped, which engines keep because it may trap.
-type toucher struct {
-	at     simd128.I32 // variable
-	stride int         // bytes per turn of the inner loop
-}
-
-// next points at the groups behind the current ones, or, behind the last, at
-// the current ones again.
-func (t *tileFunc) next(stride int) toucher {
-	n := len(t.w)
-	whole := t.group.AddI(int32(2 * n)).LeS(t.end)
-	at := t.f.I32Var("touch_at")
-	at.Set(t.w[0].Add(simd128.Select(whole, t.groupBytes.MulI(int32(n)), t.f.I32(0))))
-	return toucher{at, stride}
-}
-
-// touch loads from each line of one turn.
-func (n toucher) touch() {
-	for at := n.stride - 1; at >= 0; at -= 64 {
-		n.at.LoadI32(at &^ 3).Let("touch")
-	}
-	n.at.Set(n.at.AddI(int32(n.stride)))
 }
 
 // store writes the results of one group: scaled, with bias, perhaps added.

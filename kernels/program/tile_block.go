@@ -104,7 +104,7 @@ func (b *builder) blockTile(name string, bf *blockFormat, partial *simd128.Func)
 		}
 		touch := func() {}
 		if b.m.Relaxed { // the baseline takes longer than memory
-			touch = t.next(groups * bf.blockBytes()).touch
+			touch = b.toucher(t, groups*bf.blockBytes()).touch
 		}
 		bf.each(t.constants, f, p, t.results, nb, func() {
 			t.block(bf, p, a, sums)
