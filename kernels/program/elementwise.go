@@ -61,46 +61,36 @@ func (b *builder) scale() *simd128.Func {
 	})
 }
 
+// tanh is the nonlinearity of Softcap, which has no number of its own.
+const tanh = kernels.Sigmoid + 1
+
 func (b *builder) softcap() *simd128.Func {
-	return b.unary("softcap", kernels.Softcap{}, func(f *simd128.Func, r *record) func(simd128.F32x4) simd128.F32x4 {
-		limit := r.f32("Cap").Splat().Let("cap")
-		e := newExp(f)
-		return func(x simd128.F32x4) simd128.F32x4 { return tanh4(e, x.Div(limit).Let("t")).Mul(limit) }
+	span := b.nonlinear()
+	f, r, start, end := b.unitsFunc("softcap", kernels.Softcap{})
+	x, limit := r.i32("X"), r.f32("Cap")
+	b.segments(f, start, end, r.i32("Count"), func(first, n simd128.I32) {
+		p := at(f, x, first)
+		f.Call(span, f.I32(int32(tanh)), p, p, f.I32(0), n, limit)
 	})
+	return f
 }
 
 func (b *builder) activate() *simd128.Func {
-	return b.unary("activate", kernels.Activate{}, func(f *simd128.Func, r *record) func(simd128.F32x4) simd128.F32x4 {
-		return b.nonlinear(f, r.i32("Func"))
+	span := b.nonlinear()
+	f, r, start, end := b.unitsFunc("activate", kernels.Activate{})
+	x, which := r.i32("X"), r.i32("Func")
+	b.segments(f, start, end, r.i32("Count"), func(first, n simd128.I32) {
+		p := at(f, x, first)
+		f.Call(span, which, p, p, f.I32(0), n, f.F32(0))
 	})
-}
-
-// nonlinear returns the function chosen by which, as a variable-valued branch.
-func (b *builder) nonlinear(f *simd128.Func, which simd128.I32) func(x simd128.F32x4) simd128.F32x4 {
-	y, e := f.F32x4Var("y"), newExp(f)
-	return func(x simd128.F32x4) simd128.F32x4 {
-		f.Switch(which, []func(){
-			kernels.SiLU:    func() { y.Set(x.Mul(sigmoid4(e, x))) },
-			kernels.GELU:    func() { y.Set(gelu4(e, x)) },
-			kernels.ReLU2:   func() { r := x.Max(f.F32x4(0)).Let("r"); y.Set(r.Mul(r)) },
-			kernels.Sigmoid: func() { y.Set(sigmoid4(e, x)) },
-		}, func() { f.Unreachable() })
-		return y
-	}
-}
-
-// gelu4 is x/2·(1+tanh(√(2/π)·(x+0.044715x³))) = x·sigmoid(2√(2/π)·(x+0.044715x³)).
-func gelu4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
-	f := e.f
-	inner := madd(x.Mul(x).Mul(x), f.F32x4(0.044715), x)
-	return x.Mul(sigmoid4(e, inner.Mul(f.F32x4(1.5957691))))
+	return f
 }
 
 func (b *builder) glu() *simd128.Func {
+	span := b.nonlinear()
 	f, r, start, end := b.unitsFunc("glu", kernels.GLU{})
-	dst, gate, up := r.i32("Dst"), r.i32("Gate"), r.i32("Up")
+	dst, gate, up, which := r.i32("Dst"), r.i32("Gate"), r.i32("Up"), r.i32("Func")
 	dim, stride, dstStride := r.i32("Dim"), r.i32("Stride"), r.i32("DstStride")
-	apply := b.nonlinear(f, r.i32("Func"))
 	perToken := dim.AddI(kernels.SegmentFloats - 1).DivUI(kernels.SegmentFloats).Let("per_token")
 	u := f.I32Var("unit")
 	f.For(u, start, end, 1, func() {
@@ -109,15 +99,73 @@ func (b *builder) glu() *simd128.Func {
 		left := dim.Sub(first).Let("left")
 		n := simd128.Select(left.LtSI(kernels.SegmentFloats), left, f.I32(kernels.SegmentFloats)).Let("n")
 		src := t.Mul(stride).Add(first).Let("src")
-		g, h, d := at(f, gate, src), at(f, up, src), at(f, dst, t.Mul(dstStride).Add(first))
-		vectors(f, n, []simd128.I32{g, h, d}, func() {
-			d.StoreV128(0, apply(g.LoadF32x4(0).Let("x")).Mul(h.LoadF32x4(0)).AsV128(), 2)
-		}, func() {
-			y := apply(g.Load32Splat(0).AsF32x4().Let("x"))
-			d.StoreF32(0, y.ExtractLane(0).Mul(h.LoadF32(0)))
+		f.Call(span, which, at(f, dst, t.Mul(dstStride).Add(first)), at(f, gate, src), at(f, up, src), n, f.F32(0))
+	})
+	return f
+}
+
+// nonlinear emits nonlinear(func, dst, x, up, n, cap), once: n floats of func(x),
+// multiplied with those at up unless that is zero. Of tanh, cap·tanh(x/cap).
+//
+// All but one share the code of the sigmoid, and what is left over of four floats goes
+// through that of four: with a loop for each of either, in each of the three operations,
+// they took 3.3 KB more.
+func (b *builder) nonlinear() *simd128.Func {
+	if b.nonlinears != nil {
+		return b.nonlinears
+	}
+	f := b.m.Func("nonlinear")
+	b.nonlinears = f
+	which, dst, src, up := f.ParamI32("func"), f.ParamI32("dst"), f.ParamI32("x"), f.ParamI32("up")
+	n, limit := f.ParamI32("n"), f.ParamF32("cap")
+	limit4 := limit.Splat().Let("cap4")
+	x, y, z, e := f.F32x4Var("x"), f.F32x4Var("y"), f.F32x4Var("z"), newExp(f)
+	vectors(f, n, []simd128.I32{src, dst}, func() {
+		x.Set(src.LoadF32x4(0))
+		z.Set(x)
+		f.If(which, func() { // SiLU goes straight on
+			f.Switch(which.SubI(int32(kernels.GELU)), []func(){
+				func() { z.Set(geluInner(f, x)) }, func() {}, func() {},
+				func() {
+					x.Set(x.Div(limit4))
+					z.Set(x.Add(x))
+				},
+			}, func() { f.Unreachable() })
+		})
+		z.Set(sigmoid4(e, z))
+		y.Set(x.Mul(z))
+		f.If(which, func() {
+			f.Switch(which.SubI(int32(kernels.ReLU2)), []func(){
+				func() {
+					x.Set(x.Max(f.F32x4(0)))
+					y.Set(x.Mul(x))
+				},
+				func() { y.Set(z) },
+				func() { y.Set(tanhOf(f, x, z).Mul(limit4)) },
+			}, nil)
+		})
+		f.If(up, func() {
+			y.Set(y.Mul(up.LoadF32x4(0)))
+			up.Set(up.AddI(16))
+		})
+		dst.StoreV128(0, y.AsV128(), 2)
+	}, func() {
+		one := simd128.GetGlobal[simd128.I32](f, b.scratch).Let("one")
+		one.StoreF32(0, src.LoadF32(0))
+		f.Call(f, which, one, one, f.I32(0), f.I32(4), limit)
+		dst.StoreF32(0, one.LoadF32(0))
+		f.If(up, func() {
+			dst.StoreF32(0, dst.LoadF32(0).Mul(up.LoadF32(0)))
+			up.Set(up.AddI(4))
 		})
 	})
 	return f
+}
+
+// geluInner is what x·sigmoid is taken of: x/2·(1+tanh(√(2/π)·(x+0.044715x³))) =
+// x·sigmoid(2√(2/π)·(x+0.044715x³)).
+func geluInner(f *simd128.Func, x simd128.F32x4) simd128.F32x4 {
+	return madd(x.Mul(x).Mul(x), f.F32x4(0.044715), x).Mul(f.F32x4(1.5957691))
 }
 
 func (b *builder) add() *simd128.Func {

@@ -60,14 +60,12 @@ func (b *builder) routerProbs(f *simd128.Func, r *record, x, scratch, experts si
 	each(func(simd128.I32) { top.Set(top.Max(x.Add(i.ShlI(2)).LoadF32(0))) })
 	sigmoid := r.i32("Sigmoid")
 	each(func(slot simd128.I32) {
-		v := x.Add(i.ShlI(2)).Load32Splat(0).AsF32x4().Let("v")
-		f.IfElse(sigmoid, func() {
-			slot.StoreF32(routeProbs, sigmoid4(e, v).Let("p").ExtractLane(0))
-		}, func() {
-			p := exp4(e, v.Sub(top.Splat())).Let("p").ExtractLane(0).Let("p")
-			slot.StoreF32(routeProbs, p)
-			sum.Set(sum.Add(p))
-		})
+		v := x.Add(i.ShlI(2)).LoadF32(0).Let("v")
+		p := f.F32Var("p")
+		p.Set(exp4(e, simd128.Select(sigmoid, v.Neg(), v.Sub(top)).Splat()).Let("p4").ExtractLane(0))
+		f.If(sigmoid, func() { p.Set(f.F32(1).Div(f.F32(1).Add(p))) })
+		slot.StoreF32(routeProbs, p)
+		sum.Set(sum.Add(p))
 	})
 	bias := r.i32("Bias")
 	each(func(slot simd128.I32) {

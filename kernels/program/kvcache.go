@@ -5,19 +5,18 @@ import (
 	"pastel/simd128"
 )
 
-// store writes new keys or values into the cache (see kernels.KVLayout). A unit
-// is one head of one token. Keys of one position stand every four elements.
-func (b *builder) store(name string, values bool) *simd128.Func {
-	f, r, start, end := b.unitsFunc(name, kernels.StoreKV{})
+// store writes new keys or values, by the code of the record, into the cache (see
+// kernels.KVLayout). A unit is one head of one token. Keys of one position stand every
+// four elements.
+func (b *builder) store() *simd128.Func {
+	f, r, start, end := b.unitsFunc("store", kernels.StoreKV{})
 	cache, x, positions := r.i32("Cache"), r.i32("X"), r.i32("Positions")
 	heads, dim, stride := r.i32("Heads"), r.i32("HeadDim"), r.i32("Stride")
 	slots := r.i32("Capacity").AddI(7).AndI(-8).Let("slots")
 	kind := r.i32("Type")
 	elements := heads.Mul(slots).Mul(dim).Let("elements")
-	apart := int32(4)
-	if values {
-		apart = 1
-	}
+	values := r.base.LoadI32(0).EqI(int32(kernels.CodeStoreV)).Let("values")
+	apart := simd128.Select(values, f.I32(1), f.I32(4)).Let("apart")
 	u := f.I32Var("unit")
 	f.For(u, start, end, 1, func() {
 		t, h := u.DivU(heads).Let("t"), u.RemU(heads).Let("h")
@@ -25,10 +24,8 @@ func (b *builder) store(name string, values bool) *simd128.Func {
 		src := at(f, x, t.Mul(stride).Add(h.Mul(dim)))
 		stop := src.Add(dim.ShlI(2)).Let("stop")
 		index := func(dim simd128.I32) simd128.I32 { // of column 0
-			if values {
-				return h.Mul(slots).Add(pos).Mul(dim)
-			}
-			return h.Mul(slots.ShrUI(2)).Add(pos.ShrUI(2)).Mul(dim).ShlI(2).Add(pos.AndI(3))
+			key := h.Mul(slots.ShrUI(2)).Add(pos.ShrUI(2)).Mul(dim).ShlI(2).Add(pos.AndI(3))
+			return simd128.Select(values, h.Mul(slots).Add(pos).Mul(dim), key)
 		}
 		dst := f.I32Var("dst")
 		f.Switch(kind, []func(){
@@ -37,7 +34,7 @@ func (b *builder) store(name string, values bool) *simd128.Func {
 				f.While(func() simd128.I32 { return src.LtU(stop) }, func() {
 					dst.StoreF32(0, src.LoadF32(0))
 					src.Set(src.AddI(4))
-					dst.Set(dst.AddI(4 * apart))
+					dst.Set(dst.Add(apart.ShlI(2)))
 				})
 			},
 			kernels.KVF16: func() {
@@ -45,16 +42,16 @@ func (b *builder) store(name string, values bool) *simd128.Func {
 				f.While(func() simd128.I32 { return src.LtU(stop) }, func() {
 					dst.Store16(0, toHalf(f, src.LoadI32(0)))
 					src.Set(src.AddI(4))
-					dst.Set(dst.AddI(2 * apart))
+					dst.Set(dst.Add(apart.ShlI(1)))
 				})
 			},
 			kernels.KVQ8: func() {
 				dst.Set(cache.Add(index(dim)))
 				scale := f.I32Var("scale")
-				scale.Set(cache.Add(elements).Add(index(dim.ShrUI(5)).ShlI(2)))
+				scale.Set(cache.Add(elements).Add(index(dim.ShrUI(5).Let("blocks")).ShlI(2)))
 				f.While(func() simd128.I32 { return src.LtU(stop) }, func() {
 					scale.StoreF32(0, storeQ8(f, src, dst, apart))
-					scale.Set(scale.AddI(4 * apart))
+					scale.Set(scale.Add(apart.ShlI(2)))
 				})
 			},
 		}, func() { f.Unreachable() })
@@ -64,7 +61,7 @@ func (b *builder) store(name string, values bool) *simd128.Func {
 
 // storeQ8 quantises 32 floats at src to bytes at dst, moves both pointers
 // behind them and returns the scale.
-func storeQ8(f *simd128.Func, src, dst simd128.I32, apart int32) simd128.F32 {
+func storeQ8(f *simd128.Func, src, dst, apart simd128.I32) simd128.F32 {
 	top := f.F32x4Var("top")
 	top.Set(f.F32x4(0))
 	for j := range 8 {
@@ -82,7 +79,7 @@ func storeQ8(f *simd128.Func, src, dst simd128.I32, apart int32) simd128.F32 {
 	f.While(func() simd128.I32 { return src.LtU(end) }, func() {
 		dst.Store8(0, src.LoadF32(0).Mul(inv).Nearest().TruncSatI32S())
 		src.Set(src.AddI(4))
-		dst.Set(dst.AddI(apart))
+		dst.Set(dst.Add(apart))
 	})
 	return scale
 }

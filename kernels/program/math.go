@@ -51,12 +51,15 @@ func sigmoid4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
 	return e.one.Div(e.one.Add(exp4(e, x.Neg())))
 }
 
-// tanh4 is 2·sigmoid(2x)−1 away from zero and a polynomial near it, where the
-// difference would cancel. x must be a variable or Let.
+// tanh4 is tanh(x). x must be a variable or Let.
 func tanh4(e *expConstants, x simd128.F32x4) simd128.F32x4 {
-	f := e.f
-	two := f.F32x4(2)
-	far := two.Mul(sigmoid4(e, x.Mul(two))).Sub(f.F32x4(1)).Let("far")
+	return tanhOf(e.f, x, sigmoid4(e, x.Add(x)).Let("sigmoid"))
+}
+
+// tanhOf is tanh(x) of x and sigmoid(2x): 2·sigmoid(2x)−1 away from zero and a
+// polynomial near it, where the difference would cancel. Both must be variables or Let.
+func tanhOf(f *simd128.Func, x, sigmoid simd128.F32x4) simd128.F32x4 {
+	far := sigmoid.Add(sigmoid).Sub(f.F32x4(1)).Let("far")
 	x2 := x.Mul(x).Let("x2")
 	// x − x³/3 + 2x⁵/15 − 17x⁷/315 + 62x⁹/2835, below 1e-8 relative under 0.25
 	p := f.F32x4(62.0 / 2835)

@@ -53,6 +53,8 @@ type builder struct {
 	matmuls *matmulTables   // tile functions, once emitted
 	prime   *simd128.Func   // see toucher
 	q8Zero  *simd128.Func   // see probe
+
+	nonlinears *simd128.Func // see nonlinear, once emitted
 }
 
 // operation is a function working on units start..end of a record.
@@ -63,6 +65,7 @@ type operation struct {
 
 // operations emits every operation. Order does not matter.
 func (b *builder) operations() []operation {
+	store := b.store()
 	return []operation{
 		{kernels.CodeEmbed, b.embed()},
 		{kernels.CodeRMSNorm, b.rmsNorm()},
@@ -70,8 +73,8 @@ func (b *builder) operations() []operation {
 		{kernels.CodeQuantize, b.quantize()},
 		{kernels.CodeMatmul, b.matmul()},
 		{kernels.CodeRope, b.rope()},
-		{kernels.CodeStoreK, b.store("storek", false)},
-		{kernels.CodeStoreV, b.store("storev", true)},
+		{kernels.CodeStoreK, store},
+		{kernels.CodeStoreV, store},
 		{kernels.CodeAttention, b.attention()},
 		{kernels.CodeGLU, b.glu()},
 		{kernels.CodeActivate, b.activate()},
