@@ -36,8 +36,9 @@ const MaxGroup = 128
 const MaxHeadDim = 1024
 
 // ScratchBytes is each thread's scratch: unpacked groups of a matrix of up to
-// MaxK columns, or the scores, slots and state of Attention.
-const ScratchBytes = MaxK * 6
+// MaxK columns or the tables of as many activations, or the scores, slots and state
+// of Attention.
+const ScratchBytes = MaxK * 8
 
 // ControlBytes is the size of the control block for up to threads threads.
 func ControlBytes(threads int) int { return ControlScratch + threads*ScratchBytes }

@@ -38,6 +38,10 @@ package kernels
 // plain loads of a token's sixteen columns, each four bytes on, meet the four
 // vectors (see ActLayout) and no column needs to be spread over the lanes. A
 // second plane of integers holds the bits above the first's.
+//
+// What only packing and multiplying look at, within the same bytes, is an executor's
+// own: the baseline has the integers of TQ1_0 and TQ2_0 by bit, not turned (see
+// lookup.go in package program).
 type Format uint32
 
 // The packed formats. The names are those of the GGUF types they come from.

@@ -6,7 +6,9 @@ import (
 )
 
 // Lookup is the rival of the dot product for ternary weights: sums of four
-// activations are looked up, sixteen rows at a time, where the product multiplies.
+// activations are looked up, sixteen rows at a time, where the product multiplies. The
+// baseline looks up, too (lookup.go in package program), from groups of four rows; this
+// packing, of sixteen, is what it could reach.
 //
 // Memory at run's a, for K columns: tables [K/4][2][16] (low bytes of the sums of
 // every subset of four activations, then high bytes), scales [K/32] float32 of

@@ -13,7 +13,8 @@ import (
 // weights as they are; the others are unpacked two groups at a time, too.
 
 // direct reports whether a quantised format has a function of its own for one
-// token. The baseline, whose dot products take four times the code, has two.
+// token. The baseline, whose dot products take four times the code, has two, and
+// looks up the ternary ones (see lookup.go).
 func (b *builder) direct(f kernels.Format) bool {
 	switch f {
 	case kernels.Q8_0, kernels.Q4_0:
@@ -93,6 +94,8 @@ func (b *builder) tables() *matmulTables {
 		case f == kernels.FormatNone:
 		case f == kernels.TQ2_0: // packed as TQ1_0, which comes before
 			single = append(single, single[kernels.TQ1_0])
+		case b.ternary(f):
+			single = append(single, b.lookup(partial))
 		case b.direct(f):
 			single = append(single, b.blockTile(f.String(), formatOf(f), partial))
 		case f.Quantised():
@@ -158,6 +161,7 @@ func (b *builder) matmul() *simd128.Func {
 		stop.Set(simd128.Select(stop.LtS(end), stop, end))
 		base.Set(w)
 		f.If(copied, func() {
+			b.forget(f)
 			f.Call(tables.unpack, format, w.Add(g.Mul(packed)), scratch, k, stop.Sub(g))
 			base.Set(scratch.Sub(g.Mul(unpacked)))
 		})

@@ -38,6 +38,9 @@ func (b *builder) packSuper() *simd128.Func {
 				from = kernels.Field{Width: 16, Bits: 8}
 			}
 			low.set(f, from, bf.Low.Bits)
+			if b.ternary(packed) {
+				low.way.Set(f.I32(packedByBit))
+			}
 			if bf.High.Bits > 0 {
 				high.set(f, bf.High, bf.High.Bits)
 			}
@@ -84,10 +87,14 @@ func (b *builder) packSuper() *simd128.Func {
 var packScalesSignature = simd128.Signature{Params: []simd128.Type{simd128.TypeI32, simd128.TypeI32}}
 
 // fieldVars says where a plane of n bits comes from and goes to.
-type fieldVars struct{ at, width, bits, n, plane simd128.I32 }
+// way is n, or packedByBit.
+type fieldVars struct{ at, width, bits, n, way, plane simd128.I32 }
+
+// packedByBit stands for the packing of lookup.go where a plane's bits are named.
+const packedByBit = 16
 
 func newField(f *simd128.Func) fieldVars {
-	return fieldVars{f.I32Var("at"), f.I32Var("width"), f.I32Var("bits"), f.I32Var("n"), f.I32Var("plane")}
+	return fieldVars{f.I32Var("at"), f.I32Var("width"), f.I32Var("bits"), f.I32Var("n"), f.I32Var("way"), f.I32Var("plane")}
 }
 
 func (v fieldVars) set(f *simd128.Func, from kernels.Field, n int) {
@@ -95,11 +102,12 @@ func (v fieldVars) set(f *simd128.Func, from kernels.Field, n int) {
 	v.width.Set(f.I32(int32(from.Width)))
 	v.bits.Set(f.I32(int32(from.Bits)))
 	v.n.Set(f.I32(int32(n)))
+	v.way.Set(v.n)
 }
 
 // field packs a superblock's part of a plane.
 func (p *superPacker) field(v fieldVars, src [kernels.GroupRows]simd128.I32) {
-	p.f.Call(p.fields, src[0], src[1], src[2], src[3], v.at, v.width, v.bits, v.plane, v.n)
+	p.f.Call(p.fields, src[0], src[1], src[2], src[3], v.at, v.width, v.bits, v.plane, v.way)
 	v.plane.Set(v.plane.Add(v.n.ShlI(7)))
 }
 
@@ -125,6 +133,10 @@ func (p *superPacker) digits(format simd128.I32) (out [kernels.GroupRows]simd128
 // packField emits pack_field(rows …, at, width, bits, plane, n): the integers of a
 // field of a superblock (see kernels.Field) go to a plane of n bits.
 func (b *builder) packField() *simd128.Func {
+	var packBits *simd128.Func
+	if !b.m.Relaxed {
+		packBits = b.packBits()
+	}
 	f := b.m.Func("pack_field")
 	var src [kernels.GroupRows]simd128.I32
 	for r := range src {
@@ -146,15 +158,25 @@ func (b *builder) packField() *simd128.Func {
 		for r, s := range src {
 			rows[r] = s.Add(offset).LoadI8x16(0, 1).AsI16x8().ShrU(shift).AsI8x16().And(mask).Let("r")
 		}
-		for j, turned := range turn(rows) {
-			v[j].Set(v[4+j]) // the first half of the block, when this is the second
-			v[4+j].Set(turned)
+		turned := func() {
+			for j, turned := range turn(rows) {
+				v[j].Set(v[4+j]) // the first half of the block, when this is the second
+				v[4+j].Set(turned)
+			}
+			f.If(c.AndI(kernels.BlockK/2), func() {
+				f.Switch(n.ShrUI(1), []func(){func() { join(plane, v, 1) }, func() { join(plane, v, 2) }, func() { join(plane, v, 4) }},
+					func() { joinSix(f, plane, v) })
+				plane.Set(plane.Add(n.ShlI(4)))
+			})
 		}
-		f.If(c.AndI(kernels.BlockK/2), func() {
-			f.Switch(n.ShrUI(1), []func(){func() { join(plane, v, 1) }, func() { join(plane, v, 2) }, func() { join(plane, v, 4) }},
-				func() { joinSix(f, plane, v) })
-			plane.Set(plane.Add(n.ShlI(4)))
-		})
+		if b.m.Relaxed {
+			turned()
+			return
+		}
+		f.IfElse(n.EqI(packedByBit), func() {
+			packTernary(f, packBits, plane, rows)
+			plane.Set(plane.AddI(16))
+		}, turned)
 	})
 	return f
 }

@@ -65,6 +65,7 @@ type blockPointers struct {
 	d, m                  simd128.I32 // scales of superblocks
 	superD, superM        *simd128.F32x4
 	sumD, sumM            simd128.F32x4 // variables
+	byHalf                bool          // low is moved with every half of a block
 }
 
 // start sets variables to the planes of the group at w of nb blocks.
@@ -79,7 +80,7 @@ func (bf *blockFormat) start(f *simd128.Func, w, nb simd128.I32) *blockPointers 
 		}
 		return v
 	}
-	p := &blockPointers{low: plane("low", bf.low())}
+	p := &blockPointers{low: plane("low", bf.low()), byHalf: bf.Low.Bits == 8 && !f.Module().Relaxed}
 	if bf.High.Bits > 0 {
 		p.high = plane("high", bf.high())
 	}
@@ -100,7 +101,7 @@ func (bf *blockFormat) start(f *simd128.Func, w, nb simd128.I32) *blockPointers 
 
 // advance moves the planes to the next block.
 func (bf *blockFormat) advance(p *blockPointers) {
-	if bf.Low.Bits < 8 || p.low.Relaxed() { // else it has moved already
+	if !p.byHalf {
 		p.low.Set(p.low.AddI(bf.low()))
 	}
 	if bf.High.Bits > 0 {

@@ -40,6 +40,9 @@ func module(fl Flavour) (*simd128.Module, error) {
 	m := &simd128.Module{Name: "pastel-kernels-" + fl.String(), Relaxed: fl == Relaxed}
 	m.ImportMemory("env", "memory", simd128.Pages{Min: 1, Max: 65536, Shared: true})
 	b := &builder{m: m, scratch: m.GlobalI32("scratch", 0)}
+	if fl == SIMD128 {
+		b.lookups = lookups{m.GlobalI32("looked_up_record", 0), m.GlobalI32("looked_up_x", 0)}
+	}
 	b.q8Zero = b.probe()
 	ops := b.operations()
 	b.walker(ops)
@@ -55,6 +58,8 @@ type builder struct {
 	q8Zero  *simd128.Func   // see probe
 
 	nonlinears *simd128.Func // see nonlinear, once emitted
+	storeGroup *simd128.Func // see sharedStore, once emitted
+	lookups    lookups       // of the baseline
 }
 
 // operation is a function working on units start..end of a record.

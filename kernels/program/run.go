@@ -129,6 +129,7 @@ func (b *builder) walk(ops []operation) *simd128.Func {
 	c, p, n, threads := f.ParamI32("control"), f.ParamI32("tape"), f.ParamI32("ops"), f.ParamI32("threads")
 	w := walk{f: f, p: p, threads: threads, end: p.Add(n.Mul(f.I32(recordBytes))).Let("end"),
 		start: f.I32Var("start"), stop: f.I32Var("stop"), chunk: b.chunk(ops)}
+	b.forget(f)
 	f.While(func() simd128.I32 { return p.LtU(w.end) }, func() {
 		f.IfElse(p.LoadI32(kernels.RecordFlags).And(f.I32(kernels.FlagSame)), w.single, w.shared)
 		f.If(threads.GtSI(1).And(p.LoadI32(kernels.RecordFlags)).And(f.I32(kernels.FlagBarrier)), func() { f.Call(barrier, c, threads) })

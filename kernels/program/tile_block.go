@@ -93,6 +93,9 @@ func (b *builder) blockTile(name string, bf *blockFormat, partial *simd128.Func)
 	groups := b.singleGroups(bf)
 	return b.tile(name, groups, 1, bf.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
+		if bf.super() {
+			t.storeGroup = b.sharedStore(partial)
+		}
 		b.blockConstants(f, t.constants, bf)
 		nb := t.k.ShrUI(5).Let("nb")
 		a := t.activations(bf.signed || bf.Zero != 0, bf.Min, bf.halves())

@@ -12,12 +12,14 @@ import (
 type unpackKey struct {
 	low, high int
 	table     *[16]int8
+	ternary   bool
 	scaling   kernels.Scaling
 	min       bool
 }
 
-func integersOf(s kernels.Shape) unpackKey {
-	return unpackKey{low: s.Low.Bits, high: s.High.Bits, table: s.Table}
+func (b *builder) integersOf(f kernels.Format) unpackKey {
+	s := formatOf(f).Shape
+	return unpackKey{low: s.Low.Bits, high: s.High.Bits, table: s.Table, ternary: b.ternary(f)}
 }
 
 func scalesOf(s kernels.Shape) unpackKey { return unpackKey{scaling: s.Scaling, min: s.Min} }
@@ -36,7 +38,7 @@ func (b *builder) unpack() *simd128.Func {
 			continue
 		}
 		shape := formatOf(format).Shape
-		if key := integersOf(shape); integers[key] == 0 {
+		if key := b.integersOf(format); integers[key] == 0 {
 			integerFuncs = append(integerFuncs, b.unpackIntegers(format))
 			integers[key] = int32(len(integerFuncs))
 		}
@@ -65,7 +67,7 @@ func (b *builder) unpack() *simd128.Func {
 		}
 		cases = append(cases, func() {
 			bf := formatOf(format)
-			which.Set(f.I32(integers[integersOf(bf.Shape)] - 1))
+			which.Set(f.I32(integers[b.integersOf(format)] - 1))
 			how.Set(f.I32(scales[scalesOf(bf.Shape)] - 1))
 			low.Set(f.I32(bf.low()))
 			both.Set(f.I32(bf.low() + bf.high()))
@@ -104,6 +106,9 @@ func (b *builder) wideSteps(f *simd128.Func, kind, step, gap simd128.I32) {
 // unpackIntegers emits integers(low, high, nb, dst, step, gap): integers become
 // bytes.
 func (b *builder) unpackIntegers(format kernels.Format) *simd128.Func {
+	if b.ternary(format) {
+		return b.unpackTernary()
+	}
 	f := b.m.Func("integers_" + format.String())
 	p := &blockPointers{low: f.ParamI32("low"), high: f.ParamI32("high")}
 	nb, dst, step, gap := f.ParamI32("nb"), f.ParamI32("dst"), f.ParamI32("step"), f.ParamI32("gap")
