@@ -111,7 +111,7 @@ func (b *builder) lookupTile(partial *simd128.Func) *simd128.Func {
 		for i := range ones {
 			ones[i], twos[i] = f.I16x8Var("ones"), f.I16x8Var("twos")
 		}
-		next := t.next(4 * bf.blockBytes())
+		ahead := b.toucher(t, 4*bf.blockBytes())
 		bf.each(t.constants, f, p, t.results, nb, func() {
 			for i := range ones {
 				ones[i].Set(a.start.Load16Splat(0)) // StartBits has none there
@@ -137,7 +137,7 @@ func (b *builder) lookupTile(partial *simd128.Func) *simd128.Func {
 				p[2*i+1].sumD.Set(madd(s.ExtendHighS().ConvertS(), d, p[2*i+1].sumD))
 			}
 			a.advance(true)
-			next.touch()
+			ahead.touch()
 		})
 	})
 }

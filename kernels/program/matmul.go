@@ -76,9 +76,7 @@ func (b *builder) tables() *matmulTables {
 	}
 	none.Unreachable()
 	partial := b.storePartial()
-	if b.m.Relaxed {
-		b.prime = b.primeFunc()
-	}
+	b.prime = b.primeFunc()
 	b.matmuls = &matmulTables{sizes: b.sizes()}
 	b.matmuls.unpack = b.unpack()
 	var whole, one []*simd128.Func
