@@ -24,8 +24,9 @@ package kernels
 //	IQ4_XS         q4, s  [nb][r] int8, D
 //	TQ1_0, TQ2_0   q2, D
 //
-// d, m [nb][r] and D, M [ns][r] are float16; D multiplies the scales s of its
-// superblock, M (negated) the minimums. The planes of integers, of i < 4 bytes:
+// d, m [nb][r] are float16; D [ns][r], which multiplies the scales s of its superblock,
+// and M (negated), the minimums, are float32: files often have float16 there that are
+// subnormal, and a machine takes a hundred cycles for one. The planes of integers, of i < 4 bytes:
 //
 //	q8  [nb][8][r][i]  uint8 (int8 plus the machine's bias)
 //	q6  [nb][2][3][r][i]  vectors 4h to 4h+2 in the low six bits, two bits of vector 4h+3 above each
@@ -201,9 +202,9 @@ func (s *Shape) ScaleBytes() int {
 func (s *Shape) SuperBytes() int {
 	switch s.Scaling {
 	case PairedScale, NibbleScale:
-		return 16
+		return 32
 	case ScaleOnly, SignedScale, SixteenthScale:
-		return 8
+		return 16
 	}
 	return 0
 }

@@ -127,18 +127,22 @@ func place(bits, b, j, at int) (i, shift int) {
 // packScale moves the scales of block b, the sub-th of the file's block.
 func (p *planes) packScale(block []byte, r, b, sub int) {
 	d := block[p.shape.D:]
-	half := func(to, from []byte, flip byte) { to[0], to[1] = from[0], from[1]^flip }
-	super := func(flip byte) {
-		half(p.super[b/8*8+2*r:], d, 0)
+	half := func(to, from []byte) { to[0], to[1] = from[0], from[1] }
+	single := func(to, from []byte, flip uint32) {
+		v := math.Float32bits(halfToF32(uint16(from[0])|uint16(from[1])<<8)) ^ flip
+		to[0], to[1], to[2], to[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+	}
+	super := func() {
+		single(p.super[b/8*16+4*r:], d, 0)
 		if p.shape.Min {
-			half(p.super[(p.nb/8+b/8)*8+2*r:], d[2:], flip)
+			single(p.super[(p.nb/8+b/8)*16+4*r:], d[2:], 1<<31)
 		}
 	}
 	switch p.shape.Scaling {
 	case HalfScale:
-		half(p.scale[b*8+2*r:], d, 0)
+		half(p.scale[b*8+2*r:], d)
 		if p.shape.Min {
-			half(p.scale[(p.nb+b)*8+2*r:], d[2:], 0)
+			half(p.scale[(p.nb+b)*8+2*r:], d[2:])
 		}
 	case PowerScale:
 		p.scale[b*4+r] = block[0]
@@ -146,17 +150,17 @@ func (p *planes) packScale(block []byte, r, b, sub int) {
 		high := uint16(block[2]) | uint16(block[3])<<8
 		low := block[4+sub/2] >> (sub % 2 * 4) & 15
 		p.scale[b*4+r] = low + byte(high>>(2*sub)&3<<4) - 32
-		super(0)
+		super()
 	case PairedScale: // Q4_K, Q5_K
 		p.scale[b*8+r], p.scale[b*8+4+r] = scaleMinK(block[4:16], sub)
-		super(0x80)
+		super()
 	case SixteenthScale, NibbleScale:
 		for h := range 2 {
 			p.scale[b*8+h*4+r] = p.scaleOf(block, 2*sub+h)
 		}
-		super(0x80)
+		super()
 	case ScaleOnly:
-		super(0)
+		super()
 	}
 }
 
@@ -300,8 +304,12 @@ func (p *planes) scaleAt(lane, b, h int) (d, m float32) {
 	half := func(plane []byte, at int) float32 {
 		return halfToF32(uint16(plane[at+2*lane]) | uint16(plane[at+2*lane+1])<<8)
 	}
-	s, super := p.scale[b*p.shape.ScaleBytes():], b/8*8
-	minimum := func() float32 { return half(p.super, (p.nb/8+b/8)*8) }
+	super := func(block int) float32 {
+		v := p.super[16*block+4*lane:]
+		return math.Float32frombits(uint32(v[0]) | uint32(v[1])<<8 | uint32(v[2])<<16 | uint32(v[3])<<24)
+	}
+	s := p.scale[b*p.shape.ScaleBytes():]
+	minimum := func() float32 { return super(p.nb/8 + b/8) }
 	switch p.shape.Scaling {
 	case HalfScale:
 		if p.shape.Min {
@@ -311,13 +319,13 @@ func (p *planes) scaleAt(lane, b, h int) (d, m float32) {
 	case PowerScale:
 		return math.Float32frombits(uint32(s[lane])<<23) / 2, 0
 	case SignedScale:
-		return half(p.super, super) * float32(int8(s[lane])), 0
+		return super(b/8) * float32(int8(s[lane])), 0
 	case PairedScale:
-		return half(p.super, super) * float32(s[lane]), minimum() * float32(s[4+lane])
+		return super(b/8) * float32(s[lane]), minimum() * float32(s[4+lane])
 	case SixteenthScale:
-		return half(p.super, super) * float32(int8(s[4*h+lane])), 0
+		return super(b/8) * float32(int8(s[4*h+lane])), 0
 	case NibbleScale:
-		return half(p.super, super) * float32(s[4*h+lane]&15), minimum() * float32(s[4*h+lane]>>4)
+		return super(b/8) * float32(s[4*h+lane]&15), minimum() * float32(s[4*h+lane]>>4)
 	}
-	return half(p.super, super), 0
+	return super(b / 8), 0
 }

@@ -63,7 +63,7 @@ func (b *builder) packSuper() *simd128.Func {
 	scalePlane, dPlane := f.I32Var("scale_plane"), f.I32Var("d_plane")
 	scalePlane.Set(high.plane.Add(n.Mul(high.n.ShlI(7))))
 	dPlane.Set(scalePlane.Add(n.Mul(scale)))
-	behind := n.ShlI(3).Let("behind") // from scales to minimums of superblocks
+	behind := n.ShlI(4).Let("behind") // from scales to minimums of superblocks
 	end := dPlane.Add(behind).Let("end")
 	f.While(func() simd128.I32 { return dPlane.LtU(end) }, func() {
 		digits := p.digits(format)
@@ -78,8 +78,11 @@ func (b *builder) packSuper() *simd128.Func {
 			f.If(min, func() { dPlane.Add(behind).Store16(2*r, at.Load16U(2).Xor(f.I32(0x8000))) })
 			s.Set(s.Add(size))
 		}
+		widen := func(plane simd128.I32) { plane.StoreV128(0, loadHalf4(f, plane, 0).AsV128()) }
+		widen(dPlane)
+		f.If(min, func() { widen(dPlane.Add(behind).Let("m_plane")) })
 		scalePlane.Set(scalePlane.Add(scale))
-		dPlane.Set(dPlane.AddI(8))
+		dPlane.Set(dPlane.AddI(16))
 	})
 	return f
 }

@@ -91,7 +91,7 @@ func (bf *blockFormat) start(f *simd128.Func, w, nb simd128.I32) *blockPointers 
 		p.min = plane("min", 8)
 	}
 	if bf.super() {
-		p.d, p.sumD = plane("d", 1), f.F32x4Var("sum_d")
+		p.d, p.sumD = plane("d", 2), f.F32x4Var("sum_d")
 		if bf.Min {
 			p.m, p.sumM = plane("m", 0), f.F32x4Var("sum_m")
 		}
@@ -133,7 +133,7 @@ func (bf *blockFormat) each(c *constants, f *simd128.Func, groups []*blockPointe
 		blocks(nb)
 		return
 	}
-	stop := first.d.Add(nb).Let("stop_d") // eight bytes per eight blocks
+	stop := first.d.Add(nb.ShlI(1)).Let("stop_d") // sixteen bytes per eight blocks
 	f.While(func() simd128.I32 { return first.d.LtU(stop) }, func() {
 		for _, p := range groups {
 			p.sumD.Set(f.F32x4(0))
@@ -144,11 +144,11 @@ func (bf *blockFormat) each(c *constants, f *simd128.Func, groups []*blockPointe
 		blocks(f.I32(kernels.SuperK / kernels.BlockK))
 		for g, p := range groups {
 			y := results[g][0]
-			y.Set(madd(p.sumD, c.half4(p.d, 0), y))
-			p.d.Set(p.d.AddI(8))
+			y.Set(madd(p.sumD, p.d.LoadF32x4(0), y))
+			p.d.Set(p.d.AddI(16))
 			if bf.Min {
-				y.Set(madd(p.sumM, c.half4(p.m, 0), y))
-				p.m.Set(p.m.AddI(8))
+				y.Set(madd(p.sumM, p.m.LoadF32x4(0), y))
+				p.m.Set(p.m.AddI(16))
 			}
 		}
 	})

@@ -144,16 +144,16 @@ func (b *builder) unpackScales(format kernels.Format) *simd128.Func {
 	bf, wide := formatOf(format), wideBlocks[kindOf(format)]
 	c := newConstants(f)
 	b.blockConstants(f, c, bf)
-	p.m = p.d.Add(nb).Let("m")
+	p.m = p.d.Add(nb.ShlI(1)).Let("m")
 	superD, superM := f.F32x4Var("super_d"), f.F32x4Var("super_m")
 	p.superD, p.superM = &superD, &superM
 	i := f.I32Var("i")
 	f.For(i, f.I32(0), nb, 1, func() {
 		if bf.super() {
 			f.If(i.AndI(7).Eqz(), func() {
-				p.superD.Set(c.half4(p.d.Add(i), 0)) // eight bytes every eight blocks
+				p.superD.Set(p.d.Add(i.ShlI(1)).LoadF32x4(0)) // sixteen bytes every eight blocks
 				if bf.Min {
-					p.superM.Set(c.half4(p.m.Add(i), 0))
+					p.superM.Set(p.m.Add(i.ShlI(1)).LoadF32x4(0))
 				}
 			})
 		}
