@@ -105,14 +105,11 @@ func (b *builder) blockTile(name string, bf *blockFormat, partial *simd128.Func)
 			p = append(p, bf.start(f, w, nb))
 			sums = append(sums, newAccumulators(f, bf.halves()))
 		}
-		touch := func() {}
-		if b.m.Relaxed { // the baseline takes longer than memory
-			touch = b.toucher(t, groups*bf.blockBytes()).touch
-		}
+		ahead := b.toucher(t, groups*bf.blockBytes())
 		bf.each(t.constants, f, p, t.results, nb, func() {
 			t.block(bf, p, a, sums)
 			a.advance(true)
-			touch()
+			ahead.touch()
 		})
 	})
 }
