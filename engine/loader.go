@@ -22,7 +22,6 @@ type Loader struct {
 	files    []*fileStream
 	model    *Model
 	staging  kernels.Addr
-	values   []float32 // a group's rows on their way from one format to another
 	tape     *kernels.Tape
 	err      error
 	finished bool
@@ -193,7 +192,7 @@ func (l *Loader) release() {
 		l.tape = nil
 	}
 	l.mem.Free(l.staging)
-	l.staging, l.values = 0, nil
+	l.staging = 0
 }
 
 // Close gives up loading and frees everything, unless Finish has succeeded.
@@ -279,22 +278,13 @@ func (s *tensorSink) flush(l *Loader) error {
 	return nil
 }
 
-// convert dequantises n rows and packs them in the fallback format.
+// convert dequantises n rows, behind those in staging, and packs them.
 func (s *tensorSink) convert(l *Loader, src []byte, n int) error {
-	m := s.matrix
-	at := l.staging + stagingBytes
-	if len(l.values) < n*m.K {
-		l.values = make([]float32, kernels.GroupRows*m.K)
-	}
-	values := l.values[:n*m.K]
-	if err := tensor.Dequantize(s.info.Type, values, src); err != nil {
+	at := l.staging + kernels.Addr(s.capacity)
+	if err := tensor.Dequantize(s.info.Type, l.mem.F32(at, n*s.matrix.K), src); err != nil {
 		return err
 	}
-	rows := l.mem.Bytes(at, n*m.Format.FileRowBytes(m.K))
-	if err := tensor.Quantize(model.FileType(m.Format), rows, values); err != nil {
-		return err
-	}
-	l.pack(m, s.row, n, at)
+	l.pack(s.matrix, s.row, n, at)
 	s.row += n
 	return nil
 }

@@ -17,8 +17,6 @@ type Machine struct {
 	// ExactAct multiplies quantised weights with float activations. Only the
 	// reference executor can.
 	ExactAct bool
-	// Fallback is the packed format of types the kernels do not compute with.
-	Fallback kernels.Format
 	// BatchTokens is the number of prompt tokens per forward pass; 0 means 128,
 	// thirty-two tiles: enough to reuse every weight, short enough to stop quickly.
 	BatchTokens int
@@ -26,7 +24,7 @@ type Machine struct {
 
 // Reference is the machine that needs nothing: plain Go, exact activations.
 func Reference() Machine {
-	return Machine{Exec: &kernels.Reference{}, ExactAct: true, Fallback: kernels.F32}
+	return Machine{Exec: &kernels.Reference{}, ExactAct: true}
 }
 
 func (m *Machine) batch() int {

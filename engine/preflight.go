@@ -47,7 +47,7 @@ func Preflight(h *gguf.File, machine Machine, o SessionOptions, rates Rates) (*E
 		return nil, err
 	}
 	m := &Model{machine: machine, weights: w}
-	w.Choose(machine.Fallback)
+	w.Choose()
 	if o.ContextLength <= 0 {
 		o.ContextLength = m.defaultContext()
 	}

@@ -43,7 +43,7 @@ func newModel(machine Machine, mem *kernels.Memory, h *gguf.File) (*Model, error
 		return nil, err
 	}
 	m := &Model{machine: machine, mem: mem, header: h, weights: weights, tokenizer: tok}
-	weights.Choose(machine.Fallback)
+	weights.Choose()
 	if err := m.fits(); err != nil {
 		return nil, err
 	}

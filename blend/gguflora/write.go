@@ -10,7 +10,7 @@ import (
 )
 
 // Write makes the bytes of a GGUF file from an adapter for a base of
-// architecture arch, factors stored as typ. GGUF has one alpha for all tensors;
+// architecture arch, factors stored as floats of typ. GGUF has one alpha for all tensors;
 // where a pair's scaling asks for another, the difference goes into its B.
 //
 // Errors: fault.BadRequest for names or types the container cannot hold.
@@ -34,28 +34,13 @@ func Write(a *blend.Adapter, arch string, typ tensor.Type) ([]byte, error) {
 	var out bytes.Buffer
 	err := gguf.Write(&out, &f, func(w io.Writer, t gguf.TensorInfo) error {
 		data := make([]byte, t.NBytes)
-		if err := quantizeRows(t, data, values[t.Name]); err != nil {
+		if err := tensor.Store(t.Type, data, values[t.Name]); err != nil {
 			return err
 		}
 		_, err := w.Write(data)
 		return err
 	})
 	return out.Bytes(), err
-}
-
-// quantizeRows stores row after row, as the format's blocks never cross rows.
-func quantizeRows(t gguf.TensorInfo, data []byte, values []float32) error {
-	cols := t.Shape[len(t.Shape)-1]
-	rowBytes, err := t.Type.RowBytes(cols)
-	if err != nil {
-		return err
-	}
-	for r := 0; r*cols < len(values); r++ {
-		if err := tensor.Quantize(t.Type, data[r*rowBytes:][:rowBytes], values[r*cols:][:cols]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // add lists the two tensors of p and keeps their values.

@@ -79,7 +79,7 @@ func keysBytes(k *keys.Keys) []byte {
 		values = append(values, c...)
 	}
 	out := make([]byte, 4*len(values))
-	if err := tensor.Quantize(tensor.F32, out, values); err != nil {
+	if err := tensor.Store(tensor.F32, out, values); err != nil {
 		panic(err) // sizes are ours
 	}
 	return out

@@ -29,7 +29,7 @@ func NewTensor(name string, dtype DType, shape []int, values []float32) (Tensor,
 	if n == 0 {
 		return t, nil
 	}
-	return t, tensor.Quantize(to, t.Data, values)
+	return t, tensor.Store(to, t.Data, values)
 }
 
 // Append writes f after dst and returns the result: tensors in the given

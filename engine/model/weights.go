@@ -259,16 +259,12 @@ var packedFormats = func() map[tensor.Type]kernels.Format {
 	return formats
 }()
 
-// Choose sets each matrix's packed format. Types the kernels do not compute with
-// are converted while loading to fallback (or F32 where fallback does not fit the
-// row length).
-func (w *Weights) Choose(fallback kernels.Format) {
+// Choose sets each matrix's packed format: its own, or F32 where the kernels do not
+// compute with it (Q8_K) or not in rows of that length.
+func (w *Weights) Choose() {
 	for _, m := range w.Matrices {
 		f, ok := packedFormats[m.Info.Type]
-		if !ok {
-			f = fallback
-		}
-		if !f.Fits(m.K) {
+		if !ok || !f.Fits(m.K) {
 			f = kernels.F32
 		}
 		m.Format = f
@@ -340,14 +336,4 @@ func (w *Weights) Free(mem *kernels.Memory) {
 func PackedFormat(t tensor.Type) (kernels.Format, bool) {
 	f, ok := packedFormats[t]
 	return f, ok
-}
-
-// FileType is the file type whose rows a packed format is made from.
-func FileType(f kernels.Format) tensor.Type {
-	for t, g := range packedFormats {
-		if g == f {
-			return t
-		}
-	}
-	return tensor.F32
 }

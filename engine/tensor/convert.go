@@ -18,20 +18,26 @@ func Dequantize(t Type, dst []float32, src []byte) error {
 	return nil
 }
 
-// Quantize writes src to dst as rows of type t, without an importance matrix.
-// Values must be finite; one that is not spoils its own block only.
+// Store writes src to dst as floats of type t: F32, F16 or BF16.
 //
 // Shapes: dst [RowBytes(n)] bytes; src [n]. dst and src must not overlap.
 // Errors: ErrUnsupportedType by name; sizes that do not match.
-func Quantize(t Type, dst []byte, src []float32) error {
-	f := t.lookup()
-	if f.quantize == nil {
-		return fault.New(fault.UnsupportedType, "tensor: cannot quantize to ", t)
+func Store(t Type, dst []byte, src []float32) error {
+	var store func(dst []byte, src []float32)
+	switch t {
+	case F32:
+		store = storeF32
+	case F16:
+		store = storeF16
+	case BF16:
+		store = storeBF16
+	default:
+		return fault.New(fault.UnsupportedType, "tensor: ", t, " is no type of floats")
 	}
 	if err := checkSizes(t, len(src), len(dst)); err != nil {
 		return err
 	}
-	f.quantize(dst, src)
+	store(dst, src)
 	return nil
 }
 

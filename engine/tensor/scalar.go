@@ -10,7 +10,7 @@ func dequantizeF32(dst []float32, src []byte) {
 	}
 }
 
-func quantizeF32(dst []byte, src []float32) {
+func storeF32(dst []byte, src []float32) {
 	for i, x := range src {
 		putU32(dst[4*i:], math.Float32bits(x))
 	}
@@ -22,7 +22,7 @@ func dequantizeF16(dst []float32, src []byte) {
 	}
 }
 
-func quantizeF16(dst []byte, src []float32) {
+func storeF16(dst []byte, src []float32) {
 	for i, x := range src {
 		putU16(dst[2*i:], F32ToF16(x))
 	}
@@ -34,7 +34,7 @@ func dequantizeBF16(dst []float32, src []byte) {
 	}
 }
 
-func quantizeBF16(dst []byte, src []float32) {
+func storeBF16(dst []byte, src []float32) {
 	for i, x := range src {
 		putU16(dst[2*i:], F32ToBF16(x))
 	}

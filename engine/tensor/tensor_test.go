@@ -84,6 +84,12 @@ func TestConversionErrors(t *testing.T) {
 	if err := tensor.Quantize(tensor.Q8_0, make([]byte, 9), row[:9]); err == nil {
 		t.Error("Quantize took part of a block")
 	}
+	if err := tensor.Store(tensor.Q8_0, make([]byte, 272), row); !errors.Is(err, tensor.ErrUnsupportedType) {
+		t.Errorf("Store(Q8_0) error = %v", err)
+	}
+	if err := tensor.Store(tensor.F16, make([]byte, 511), row); err == nil {
+		t.Error("Store took a short destination")
+	}
 }
 
 // maxStep is the widest gap between neighbouring values of a format in units of

@@ -55,38 +55,37 @@ const (
 // ErrUnsupportedType matches, under errors.Is, every refusal of a format.
 var ErrUnsupportedType = fault.Sentinel(fault.UnsupportedType)
 
-// A format is one row of the table: geometry, and the conversions where they exist.
-// dequantize and quantize work on any whole number of blocks.
+// A format is one row of the table: geometry, and the way to float32 where there is one.
+// dequantize works on any whole number of blocks. (The ways back are in quantize.go.)
 type format struct {
 	name       string
 	blockElems int
 	blockBytes int
 	dequantize func(dst []float32, src []byte)
-	quantize   func(dst []byte, src []float32)
 }
 
 // formats is indexed by Type; a row without a name is an unknown type.
 var formats = [nTypes]format{
-	F32:     {"F32", 1, 4, dequantizeF32, quantizeF32},
-	F16:     {"F16", 1, 2, dequantizeF16, quantizeF16},
-	BF16:    {"BF16", 1, 2, dequantizeBF16, quantizeBF16},
-	Q8_0:    {"Q8_0", 32, 34, dequantizeQ8_0, quantizeQ8_0},
-	Q4_0:    {"Q4_0", 32, 18, dequantizeQ4_0, quantizeQ4_0},
-	Q4_1:    {"Q4_1", 32, 20, dequantizeQ4_1, quantizeQ4_1},
-	Q5_0:    {"Q5_0", 32, 22, dequantizeQ5_0, quantizeQ5_0},
-	Q5_1:    {"Q5_1", 32, 24, dequantizeQ5_1, quantizeQ5_1},
+	F32:     {"F32", 1, 4, dequantizeF32},
+	F16:     {"F16", 1, 2, dequantizeF16},
+	BF16:    {"BF16", 1, 2, dequantizeBF16},
+	Q8_0:    {"Q8_0", 32, 34, dequantizeQ8_0},
+	Q4_0:    {"Q4_0", 32, 18, dequantizeQ4_0},
+	Q4_1:    {"Q4_1", 32, 20, dequantizeQ4_1},
+	Q5_0:    {"Q5_0", 32, 22, dequantizeQ5_0},
+	Q5_1:    {"Q5_1", 32, 24, dequantizeQ5_1},
 	Q8_1:    {name: "Q8_1", blockElems: 32, blockBytes: 36},
-	Q2_K:    {"Q2_K", 256, 84, dequantizeQ2_K, quantizeQ2_K},
-	Q3_K:    {"Q3_K", 256, 110, dequantizeQ3_K, quantizeQ3_K},
-	Q4_K:    {"Q4_K", 256, 144, dequantizeQ4_K, quantizeQ4_K},
-	Q5_K:    {"Q5_K", 256, 176, dequantizeQ5_K, quantizeQ5_K},
-	Q6_K:    {"Q6_K", 256, 210, dequantizeQ6_K, quantizeQ6_K},
-	Q8_K:    {"Q8_K", 256, 292, dequantizeQ8_K, quantizeQ8_K},
-	IQ4_NL:  {"IQ4_NL", 32, 18, dequantizeIQ4_NL, quantizeIQ4_NL},
-	IQ4_XS:  {"IQ4_XS", 256, 136, dequantizeIQ4_XS, quantizeIQ4_XS},
-	MXFP4:   {"MXFP4", 32, 17, dequantizeMXFP4, quantizeMXFP4},
-	TQ1_0:   {"TQ1_0", 256, 54, dequantizeTQ1_0, quantizeTQ1_0},
-	TQ2_0:   {"TQ2_0", 256, 66, dequantizeTQ2_0, quantizeTQ2_0},
+	Q2_K:    {"Q2_K", 256, 84, dequantizeQ2_K},
+	Q3_K:    {"Q3_K", 256, 110, dequantizeQ3_K},
+	Q4_K:    {"Q4_K", 256, 144, dequantizeQ4_K},
+	Q5_K:    {"Q5_K", 256, 176, dequantizeQ5_K},
+	Q6_K:    {"Q6_K", 256, 210, dequantizeQ6_K},
+	Q8_K:    {"Q8_K", 256, 292, dequantizeQ8_K},
+	IQ4_NL:  {"IQ4_NL", 32, 18, dequantizeIQ4_NL},
+	IQ4_XS:  {"IQ4_XS", 256, 136, dequantizeIQ4_XS},
+	MXFP4:   {"MXFP4", 32, 17, dequantizeMXFP4},
+	TQ1_0:   {"TQ1_0", 256, 54, dequantizeTQ1_0},
+	TQ2_0:   {"TQ2_0", 256, 66, dequantizeTQ2_0},
 	IQ2_XXS: {name: "IQ2_XXS", blockElems: 256, blockBytes: 66},
 	IQ2_XS:  {name: "IQ2_XS", blockElems: 256, blockBytes: 74},
 	IQ2_S:   {name: "IQ2_S", blockElems: 256, blockBytes: 82},
@@ -114,9 +113,6 @@ func (t Type) Known() bool { return t.lookup().name != "" }
 
 // Supported reports whether rows of type t can be dequantised.
 func (t Type) Supported() bool { return t.lookup().dequantize != nil }
-
-// CanQuantize reports whether rows of type t can be made from float32.
-func (t Type) CanQuantize() bool { return t.lookup().quantize != nil }
 
 // String returns the GGUF spelling, or "type N" for an unknown type.
 func (t Type) String() string {

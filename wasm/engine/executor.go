@@ -66,7 +66,7 @@ var exec executor
 
 func config() dispatch.Config {
 	return dispatch.Config{
-		Machine:  engine.Machine{Exec: &exec, Q8Zero: int(kernelsQ8Zero()), Fallback: kernels.Q8_0},
+		Machine:  engine.Machine{Exec: &exec, Q8Zero: int(kernelsQ8Zero())},
 		Executor: "kernels",
 		NowMs:    nowMs,
 		Memory:   memoryInUse,
