@@ -96,7 +96,7 @@ func (b *builder) lookupTile(partial *simd128.Func) *simd128.Func {
 	bf := formatOf(kernels.TQ1_0)
 	return b.tile("lookup", 4, 1, bf.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
-		t.storeGroup = b.sharedStore(partial)
+		t.storeGroup = b.sharedStore(partial, 1)
 		nb := t.k.ShrUI(5).Let("nb")
 		a := t.activations(true, false, false)
 		var p []*blockPointers

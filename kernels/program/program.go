@@ -39,7 +39,7 @@ func Build(f Flavour) ([]byte, error) {
 func module(fl Flavour) (*simd128.Module, error) {
 	m := &simd128.Module{Name: "pastel-kernels-" + fl.String(), Relaxed: fl == Relaxed}
 	m.ImportMemory("env", "memory", simd128.Pages{Min: 1, Max: 65536, Shared: true})
-	b := &builder{m: m, scratch: m.GlobalI32("scratch", 0)}
+	b := &builder{m: m, scratch: m.GlobalI32("scratch", 0), storeGroups: map[int]*simd128.Func{}}
 	if fl == SIMD128 {
 		b.lookups = lookups{m.GlobalI32("looked_up_record", 0), m.GlobalI32("looked_up_x", 0)}
 	}
@@ -57,9 +57,9 @@ type builder struct {
 	prime   *simd128.Func   // see toucher
 	q8Zero  *simd128.Func   // see probe
 
-	nonlinears *simd128.Func // see nonlinear, once emitted
-	storeGroup *simd128.Func // see sharedStore, once emitted
-	lookups    lookups       // of the baseline
+	nonlinears  *simd128.Func         // see nonlinear, once emitted
+	storeGroups map[int]*simd128.Func // see sharedStore, by tokens
+	lookups     lookups               // of the baseline
 }
 
 // operation is a function working on units start..end of a record.

@@ -85,66 +85,69 @@ func (b *builder) tile(name string, groups, width int, bytes func(f *simd128.Fun
 	return f
 }
 
-// store writes the results of one group: scaled, with bias, perhaps added.
+// store writes the results of one group: scaled, with bias, perhaps added. The tiles that
+// are used most do it in place; for the others a function does, since they are not worth
+// 120 bytes for every group of one token, 300 for one of four. What a call costs shows
+// where rows are short (float16 with 16 columns: 0.86), in wazero (Q8_0: 0.93) and in
+// prefill (0.99).
 func (t *tileFunc) store(g int) {
-	f, ys := t.f, t.results[g]
+	f, at := t.f, t.out.AddI(int32(16*g)).Let("at")
 	if t.storeGroup != nil {
-		f.Call(t.storeGroup, t.rec.base, t.group.AddI(int32(g)), t.out.AddI(int32(16*g)), ys[0].AsV128())
+		args := []simd128.Value{t.rec.base, t.group.AddI(int32(g)), at}
+		for _, y := range t.results[g] {
+			args = append(args, y.AsV128())
+		}
+		f.Call(t.storeGroup, args...)
 		return
 	}
 	bias := f.F32x4Var("bias4")
 	f.If(t.bias, func() { bias.Set(t.bias.Add(t.group.ShlI(4)).LoadF32x4(16 * g)) })
-	for _, y := range ys {
-		y.Set(madd(y, t.scale, bias))
-	}
 	left := t.rows.Sub(t.group.ShlI(2)).SubI(int32(4 * g)).Let("left")
-	at := t.out.AddI(int32(16 * g)).Let("at")
-	whole := left.GeSI(kernels.GroupRows).Let("whole")
-	if t.width == 1 { // adapters' low-rank paths add to every row: not one lane at a time
-		f.If(whole.And(t.accum), func() { ys[0].Set(ys[0].Add(at.LoadF32x4(0))) })
-	} else {
-		whole = whole.And(t.accum.Eqz())
+	storeRows(f, t.results[g], t.scale, bias, left, t.accum, at, t.dstStride, t.partial)
+}
+
+// storeRows stores up to left rows of some tokens.
+func storeRows(f *simd128.Func, ys []simd128.F32x4, scale, bias simd128.F32x4, left, accum, at, stride simd128.I32, partial *simd128.Func) {
+	for _, y := range ys {
+		y.Set(madd(y, scale, bias))
 	}
-	f.IfElse(whole, func() {
-		t.eachRow(at, func(u int, p simd128.I32) { p.StoreV128(0, ys[u].AsV128(), 2) })
+	p := f.I32Var("p")
+	eachRow := func(body func(y simd128.F32x4)) {
+		p.Set(at)
+		for u, y := range ys {
+			if u > 0 {
+				p.Set(p.Add(stride))
+			}
+			body(y)
+		}
+	}
+	f.IfElse(left.GeSI(kernels.GroupRows), func() {
+		f.If(accum, func() { eachRow(func(y simd128.F32x4) { y.Set(y.Add(p.LoadF32x4(0))) }) })
+		eachRow(func(y simd128.F32x4) { p.StoreV128(0, y.AsV128(), 2) })
 	}, func() {
-		t.eachRow(at, func(u int, p simd128.I32) { f.Call(t.partial, p, ys[u], left, t.accum) })
+		eachRow(func(y simd128.F32x4) { f.Call(partial, p, y, left, accum) })
 	})
 }
 
-// eachRow calls body with the address of every token's output.
-func (t *tileFunc) eachRow(at simd128.I32, body func(u int, p simd128.I32)) {
-	p := t.f.I32Var("p")
-	p.Set(at)
-	for u := range t.width {
-		if u > 0 {
-			p.Set(p.Add(t.dstStride))
-		}
-		body(u, p)
+// sharedStore emits store_group(record, group, at, y …), once for a number of tokens.
+func (b *builder) sharedStore(partial *simd128.Func, width int) *simd128.Func {
+	if b.storeGroups[width] != nil {
+		return b.storeGroups[width]
 	}
-}
-
-// sharedStore emits store_group(record, group, at, y), once: store for one token, of the
-// tiles that are not worth 120 bytes for every group. What a call costs shows where rows
-// are short (float16 with 16 columns: 0.86) and in wazero (Q8_0: 0.93).
-func (b *builder) sharedStore(partial *simd128.Func) *simd128.Func {
-	if b.storeGroup != nil {
-		return b.storeGroup
-	}
-	f := b.m.Func("store_group")
-	b.storeGroup = f
+	f := b.m.Func(fmt.Sprintf("store_group_%d", width))
+	b.storeGroups[width] = f
 	r := recordOf(f, f.ParamI32("record"), kernels.Matmul{})
 	group, at := f.ParamI32("group"), f.ParamI32("at")
-	y, bias4 := f.ParamV128("y").AsF32x4(), f.F32x4Var("bias4")
-	bias, accum := r.i32("Bias"), r.i32("Accumulate")
+	var ys []simd128.F32x4
+	for range width {
+		ys = append(ys, f.ParamV128("y").AsF32x4())
+	}
+	bias, bias4 := r.i32("Bias"), f.F32x4Var("bias4")
 	first := group.ShlI(2).Let("first")
 	f.If(bias, func() { bias4.Set(bias.Add(first.ShlI(2)).LoadF32x4(0)) })
-	y.Set(madd(y, r.base.Load32Splat(r.at("Scale")).AsF32x4(), bias4))
+	scale := r.base.Load32Splat(r.at("Scale")).AsF32x4().Let("scale")
 	left := r.i32("Rows").Sub(first).Let("left")
-	f.IfElse(left.GeSI(kernels.GroupRows), func() {
-		f.If(accum, func() { y.Set(y.Add(at.LoadF32x4(0))) })
-		at.StoreV128(0, y.AsV128(), 2)
-	}, func() { f.Call(partial, at, y, left, accum) })
+	storeRows(f, ys, scale, bias4, left, r.i32("Accumulate"), at, r.i32("DstStride").ShlI(2).Let("stride"), partial)
 	return f
 }
 

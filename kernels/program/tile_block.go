@@ -81,7 +81,7 @@ func (a *actPointers) sum(u, h int) simd128.F32x4 {
 // time. Three share the loads of activations where their weights take few
 // registers to unpack; the baseline has none for them.
 func (b *builder) singleGroups(bf *blockFormat) int {
-	if b.m.Relaxed && bf.Scaling == kernels.HalfScale && bf.High.Bits == 0 {
+	if b.m.Relaxed && bf.Scaling == kernels.HalfScale && bf.High.Bits == 0 && !bf.Min && bf.Table == nil {
 		return 3
 	}
 	return 2
@@ -93,8 +93,8 @@ func (b *builder) blockTile(name string, bf *blockFormat, partial *simd128.Func)
 	groups := b.singleGroups(bf)
 	return b.tile(name, groups, 1, bf.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
-		if bf.super() {
-			t.storeGroup = b.sharedStore(partial)
+		if groups == 2 && b.m.Relaxed {
+			t.storeGroup = b.sharedStore(partial, 1)
 		}
 		b.blockConstants(f, t.constants, bf)
 		nb := t.k.ShrUI(5).Let("nb")

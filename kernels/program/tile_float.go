@@ -23,6 +23,9 @@ func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.F
 	}
 	return b.tile(format.String(), groups, width, bytes, partial, func(t *tileFunc) {
 		f := t.f
+		if width > 1 {
+			t.storeGroup = b.sharedStore(partial, width)
+		}
 		xStride := t.rec.i32("XStride").ShlI(2).Let("x_stride")
 		x, w := make([]simd128.I32, width), make([]simd128.I32, len(t.w))
 		for u := range x {

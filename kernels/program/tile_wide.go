@@ -77,8 +77,8 @@ type wideLoop struct {
 func (b *builder) wideTile(name string, w wideBlock, width int, partial *simd128.Func) *simd128.Func {
 	return b.tile(name, 2, width, w.groupBytes, partial, func(t *tileFunc) {
 		f := t.f
-		if width == 1 {
-			t.storeGroup = b.sharedStore(partial)
+		if width == 1 || w.halves {
+			t.storeGroup = b.sharedStore(partial, width)
 		}
 		l := &wideLoop{t: t, w: w, a: t.activations(true, true, w.halves)}
 		l.withMin = f.I32(minFormats()).ShrU(t.rec.i32("Format")).AndI(1).Let("with_min")
