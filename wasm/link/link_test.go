@@ -166,7 +166,7 @@ func FuzzTables(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tables, err := findTables(64, append(slices.Clone(magic), b...)); tables != nil && err == nil {
 			_ = tables.findRest(64, b)
-			_ = tables.blank(func(uint32) bool { return len(b)%2 == 0 })
+			_ = tables.blank(functions{live: []bool{len(b)%2 == 0}})
 		}
 	})
 }

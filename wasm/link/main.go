@@ -57,7 +57,7 @@ func shrink(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, live, err := shrinkCode(b, refs)
+	b, funcs, err := shrinkCode(b, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func shrink(b []byte) ([]byte, error) {
 		if err := t.findRest(at, data); err != nil {
 			return err
 		}
-		if err := t.blank(func(i uint32) bool { return int64(i) >= int64(len(live)) || live[i] }); err != nil {
+		if err := t.blank(funcs); err != nil {
 			return err
 		}
 		if t.n > 0 {

@@ -33,6 +33,7 @@ var magic = []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8}
 // Offsets of the fields of _func, in bytes, and its size before the pcdata array.
 const (
 	funcName      = 4
+	funcDefer     = 12
 	funcPCSP      = 16
 	funcPCFile    = 20
 	funcPCLine    = 24
@@ -74,7 +75,7 @@ func findTables(addr uint32, data []byte) (*traceTables, error) {
 	}
 	t := &traceTables{
 		names: tables[h.Names:h.PCTables], pc: tables[h.PCTables:h.FuncTable], funcs: tables[h.FuncTable:],
-		n: int(h.NFunc), start: at, end: at + int(h.FuncTable), keep: map[uint32]bool{},
+		n: int(h.NFunc), start: at, end: at + int(h.FuncTable),
 		header: addr + uint32(at), funcsAt: addr + uint32(at) + uint32(h.FuncTable),
 	}
 	return t, t.checkFuncs()
@@ -86,8 +87,7 @@ type traceTables struct {
 	pc         []byte
 	funcs      []byte // n pairs of entry and offset, then a _func each
 	n          int
-	start, end int             // where in the data the tables are
-	keep       map[uint32]bool // offsets of pc tables still in use
+	start, end int // where in the data the tables are
 
 	header, funcsAt uint32 // addresses of the tables and of funcs
 	find            findBuckets
@@ -155,21 +155,43 @@ func (t *traceTables) entry(i int) ([]byte, error) {
 }
 
 // blank clears what only traces need, and everything of functions that are not live.
-func (t *traceTables) blank(live func(number uint32) bool) error {
+func (t *traceTables) blank(funcs functions) error {
+	packer := tablePacker{old: t.pc, new: []byte{0}, at: map[string]uint32{}}
 	for i := range t.n {
 		f, err := t.entry(i)
 		if err != nil {
 			return err
 		}
-		if live(binary.LittleEndian.Uint32(t.funcs[8*i:]) - pcBase) {
-			t.blankFunc(f)
-		} else {
+		number := binary.LittleEndian.Uint32(t.funcs[8*i:]) - pcBase
+		if !funcs.lives(number) {
 			clear(f)
+			continue
+		}
+		t.blankFunc(f)
+		if err := packFunc(&packer, f, funcs.returnsOf(number)); err != nil {
+			return err
 		}
 	}
-	t.blankPCTables()
+	if len(packer.new) > len(t.pc) {
+		return errors.New("the pc tables grew")
+	}
+	clear(t.pc[copy(t.pc, packer.new):])
 	clear(t.names)
 	clear(t.types)
+	return nil
+}
+
+// packFunc packs the pc tables of a function.
+func packFunc(p *tablePacker, f []byte, returns []uint32) error {
+	places := placesOf(f, returns)
+	if err := p.move(f[funcPCSP:][:4], places, true); err != nil {
+		return err
+	}
+	for k := range int(binary.LittleEndian.Uint32(f[funcNPCData:])) {
+		if err := p.move(f[funcBytes+4*k:][:4], places, false); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -183,44 +205,16 @@ func (t *traceTables) blankFunc(f []byte) {
 	for _, field := range []int{funcName, funcPCFile, funcPCLine, funcUnit, funcLine} {
 		binary.LittleEndian.PutUint32(f[field:], 0)
 	}
-	t.keep[binary.LittleEndian.Uint32(f[funcPCSP:])] = true
 	nPCData := int(binary.LittleEndian.Uint32(f[funcNPCData:]))
 	for k := range nPCData {
 		entry := f[funcBytes+4*k:]
 		if k == pcdataUnsafePoint || k == pcdataArgLive {
 			binary.LittleEndian.PutUint32(entry, 0)
 		}
-		t.keep[binary.LittleEndian.Uint32(entry)] = true
 	}
 	for k := range int(f[funcNFuncData]) {
 		if k == funcdataArgInfo || k == funcdataArgLive {
 			binary.LittleEndian.PutUint32(f[funcBytes+4*(nPCData+k):], noFuncdata)
 		}
 	}
-}
-
-// blankPCTables clears the pc tables nothing points to any more. A table is pairs
-// of variable-length numbers that end with a zero; offset 0 is no table.
-func (t *traceTables) blankPCTables() {
-	for at := 1; at < len(t.pc); {
-		end := t.endOf(at)
-		if !t.keep[uint32(at)] {
-			clear(t.pc[at:end])
-		}
-		at = end
-	}
-}
-
-// endOf returns the end of the table at an offset.
-func (t *traceTables) endOf(at int) int {
-	for first := true; at < len(t.pc); first = false {
-		value, n := binary.Uvarint(t.pc[at:])
-		at += max(n, 1)
-		if value == 0 && !first {
-			break
-		}
-		_, n = binary.Uvarint(t.pc[min(at, len(t.pc)):])
-		at += max(n, 1)
-	}
-	return min(at, len(t.pc))
 }

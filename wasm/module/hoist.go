@@ -25,7 +25,7 @@ func Hoist(body []byte, params uint32, base, span int64) ([]byte, error) {
 		return body, nil
 	}
 	out := h.locals()
-	out = appendS64(append(out, OpI64Const), base)
+	out = AppendI64Const(out, base)
 	out = appendU32(append(out, OpLocalSet), h.local)
 	return append(out, h.out...), nil
 }
@@ -59,7 +59,7 @@ func (h *hoisting) instr(in Instr) {
 		if v := in.Const; v >= h.base && v-h.base < h.span {
 			h.found = true
 			h.out = appendU32(append(h.out, OpLocalGet), h.local)
-			h.out = appendS64(append(h.out, OpI64Const), v-h.base)
+			h.out = AppendI64Const(h.out, v-h.base)
 			h.out = append(h.out, OpI64Add)
 			return
 		}

@@ -69,3 +69,8 @@ func extend(s *Section, item []byte) (index uint32, err error) {
 func AppendI32Const(b []byte, v uint32) []byte {
 	return appendS32(append(b, OpI32Const), int32(v))
 }
+
+// AppendI64Const appends the instruction that gives v.
+func AppendI64Const(b []byte, v int64) []byte {
+	return appendS64(append(b, OpI64Const), v)
+}
