@@ -112,8 +112,8 @@ func TestHostileTemplatesEndSoon(t *testing.T) {
 			if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
-			// The limits cost about a second on one core; ten allow for a busy machine.
-			if took := time.Since(start); took > 10*time.Second {
+			// The limits cost about a second on one core; a minute allows for a machine with a dozen tests at once.
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})
