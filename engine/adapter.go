@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"pastel/engine/model"
-	"pastel/engine/tensor"
 	"pastel/fault"
 	"pastel/kernels"
 )
@@ -25,27 +24,66 @@ type ActiveAdapter struct {
 	Scale float32
 }
 
-// A PlacedPair is an adapter's two factors as they already lie in the model's
-// memory, packed as kernels.F16.
-type PlacedPair struct {
+// A Sum is a weighted sum of adapters whose factors lie in the model's memory: its A is the
+// sum of their A's, its B of their B's.
+type Sum struct {
+	Pairs   []SumPair
+	Sources []kernels.Addr
+	Weights []float64
+}
+
+// A SumPair says where a target's factors begin in every source, in bytes: float16, packed as
+// kernels.F16 packs a matrix, of kernels.LoRARank(Rank) ranks.
+type SumPair struct {
 	Target  string
-	A, B    kernels.Addr // packed [Rank, In] and [Out, Rank]
+	A, B    int // of [ranks, In] and [Out, ranks]
 	Rank    int
 	In, Out int
 	Scale   float32 // delta = Scale·B·A
 }
 
-// adapter is an adapter in place: its paths by target, and what gives its memory back.
+// adapter is an adapter in place: its paths by target, and the memory that holds them.
 type adapter struct {
+	model *Model
 	paths map[string][]model.SidePath
-	free  func()
+	taken []kernels.Addr
+	bytes int
 }
 
-// AddAdapter places an adapter's factors in memory under an id: as float32 beside
-// float32 weights, else as float16 scaled by powers of two. An adapter of
-// the same id is replaced; sessions that use it must be closed or set to other
+func (m *Model) newAdapter() *adapter {
+	return &adapter{model: m, paths: map[string][]model.SidePath{}}
+}
+
+// alloc takes memory that goes with the adapter.
+func (a *adapter) alloc(nBytes int) (kernels.Addr, error) {
+	at, err := a.model.mem.Alloc(nBytes)
+	if err == nil {
+		a.taken = append(a.taken, at)
+		a.bytes += nBytes
+	}
+	return at, err
+}
+
+func (a *adapter) free() {
+	for _, at := range a.taken {
+		a.model.mem.Free(at)
+	}
+	a.taken = nil
+}
+
+// EightBit reports whether factors beside a matrix have eight bits: where its weights are
+// rounded and its inputs with them. Elsewhere they stay float32.
+func (m *Model) EightBit(target string) bool {
+	base := m.weights.Matrices[target]
+	return base != nil && base.Format.Quantised() && !m.machine.ExactAct
+}
+
+// AddAdapter places an adapter's factors in memory under an id, each as EightBit says. An
+// adapter of the same id is replaced; sessions that use it must be closed or set to other
 // adapters before.
 //
+// Error:  eight-bit factors are off by half a step, 1/254 of the largest of a row's 32 columns of A
+// or 16 ranks of B; as are what they are multiplied with.
 // Errors: ERR_LORA_MISMATCH when a pair does not fit the base, ERR_OOM; nothing
 // is then changed.
 func (m *Model) AddAdapter(id string, pairs []LoRAPair) error {
@@ -58,59 +96,42 @@ func (m *Model) AddAdapter(id string, pairs []LoRAPair) error {
 			return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(p.Target), ": ", len(p.A), " and ", len(p.B), " values, want ", p.Rank*p.In, " and ", p.Out*p.Rank)
 		}
 	}
-	a := adapter{paths: map[string][]model.SidePath{}}
-	var taken []kernels.Addr
-	a.free = func() {
-		for _, at := range taken {
-			m.mem.Free(at)
-		}
-	}
+	a := m.newAdapter()
 	for i := range pairs {
-		p := &pairs[i]
-		side := model.SidePath{Rank: p.Rank, Scale: p.Scale, Format: m.AdapterFormat()}
-		for _, f := range []struct {
-			dst     *kernels.Addr
-			values  []float32
-			rows, k int
-		}{{&side.A, p.A, p.Rank, p.In}, {&side.B, p.B, p.Out, p.Rank}} {
-			at, scale, err := m.packFactor(f.values, f.rows, f.k, side.Format)
-			if err != nil {
-				a.free()
-				return err
-			}
-			taken = append(taken, at)
-			*f.dst = at
-			side.Scale *= scale
+		place := a.placeFloats
+		if m.EightBit(pairs[i].Target) {
+			place = a.placeRounded
 		}
-		a.paths[p.Target] = append(a.paths[p.Target], side)
+		if err := place(&pairs[i]); err != nil {
+			a.free()
+			return err
+		}
 	}
 	m.install(id, a)
 	return nil
 }
 
-// PlaceAdapter adds an adapter whose factors lie in the model's memory already.
-// Several pairs may have one target: their deltas add up. free is called when the
-// adapter is removed or replaced, not when PlaceAdapter fails. Otherwise as AddAdapter.
+// AddSum places the sum of adapters in eight bits. Of several sums the deltas add up.
+// Otherwise as AddAdapter; every target must be one that EightBit reports.
 //
-// Errors: ERR_LORA_MISMATCH when a pair does not fit the base; nothing is then changed.
-func (m *Model) PlaceAdapter(id string, pairs []PlacedPair, free func()) error {
-	a := adapter{paths: map[string][]model.SidePath{}, free: free}
-	for i := range pairs {
-		p := &pairs[i]
-		if err := m.checkPair(p.Target, p.Rank, p.In, p.Out); err != nil {
+// Errors: as AddAdapter.
+func (m *Model) AddSum(id string, sums ...Sum) error {
+	a := m.newAdapter()
+	for i := range sums {
+		if err := a.placeSum(&sums[i]); err != nil {
+			a.free()
 			return err
 		}
-		a.paths[p.Target] = append(a.paths[p.Target], model.SidePath{A: p.A, B: p.B, Rank: p.Rank, Scale: p.Scale, Format: kernels.F16})
 	}
 	m.install(id, a)
 	return nil
 }
 
 // install puts an adapter in the place of another of its id.
-func (m *Model) install(id string, a adapter) {
+func (m *Model) install(id string, a *adapter) {
 	m.RemoveAdapter(id)
 	if m.adapters == nil {
-		m.adapters = map[string]adapter{}
+		m.adapters = map[string]*adapter{}
 	}
 	m.adapters[id] = a
 }
@@ -129,58 +150,6 @@ func (m *Model) checkPair(target string, rank, in, out int) error {
 	return nil
 }
 
-// AdapterFormat is what adapters are packed as: beside rounded weights a float16
-// factor changes no digit that counts, and takes half the time to read.
-func (m *Model) AdapterFormat() kernels.Format {
-	if m.isFloat32() {
-		return kernels.F32
-	}
-	return kernels.F16
-}
-
-// packFactor packs a float32 matrix into memory of its own. Its values are scale
-// times what is packed.
-func (m *Model) packFactor(values []float32, rows, k int, format kernels.Format) (dst kernels.Addr, scale float32, err error) {
-	src, err := m.mem.Alloc(4 * len(values))
-	if err != nil {
-		return 0, 0, err
-	}
-	defer m.mem.Free(src)
-	scale = 1
-	if format == kernels.F16 {
-		scale = 1 / narrow(m.mem.U16(src, len(values)), values)
-	} else {
-		copy(m.mem.F32(src, len(values)), values)
-	}
-	if dst, err = m.mem.Alloc(format.PackedBytes(rows, k)); err != nil {
-		return 0, 0, err
-	}
-	tape, err := kernels.NewTape(m.mem, 1)
-	if err == nil {
-		defer tape.Free()
-		err = tape.Add(kernels.Pack{Dst: dst, Src: src, Rows: rows, K: k, Format: format})
-	}
-	if err != nil {
-		m.mem.Free(dst)
-		return 0, 0, err
-	}
-	m.machine.Exec.Run(tape)
-	return dst, scale, nil
-}
-
-// narrow writes values times a power of two, which it returns, as float16.
-func narrow(dst []uint16, values []float32) float32 {
-	largest := float32(0)
-	for _, v := range values {
-		largest = max(largest, v, -v)
-	}
-	power := tensor.HalfScale(float64(largest))
-	for i, v := range values {
-		dst[i] = tensor.F32ToNormalF16(v * power)
-	}
-	return power
-}
-
 // RemoveAdapter frees an adapter. Removing one that is not there does nothing.
 func (m *Model) RemoveAdapter(id string) {
 	if a, ok := m.adapters[id]; ok {
@@ -188,6 +157,14 @@ func (m *Model) RemoveAdapter(id string) {
 		delete(m.adapters, id)
 	}
 	m.adapterEpoch++
+}
+
+// AdapterBytes is the memory that a placed adapter takes.
+func (m *Model) AdapterBytes(id string) int {
+	if a := m.adapters[id]; a != nil {
+		return a.bytes
+	}
+	return 0
 }
 
 // Adapters lists the ids of the placed adapters, sorted.
@@ -204,7 +181,7 @@ func (m *Model) Adapters() []string {
 // those in use, what the cache holds is forgotten: keys and values depend on
 // every weight before them.
 //
-// Errors: ERR_BAD_REQUEST for an unknown id or a scale that is no number; the
+// Errors: ERR_BAD_REQUEST for an unknown id or a scale that is no number, ERR_OOM; the
 // session is then as it was.
 func (s *Session) SetAdapters(active []ActiveAdapter) error {
 	if slices.Equal(active, s.adapters) && s.adapterEpoch == s.model.adapterEpoch {
@@ -224,6 +201,11 @@ func (s *Session) SetAdapters(active []ActiveAdapter) error {
 				side.Scale *= a.Scale
 				set[target] = append(set[target], side)
 			}
+		}
+	}
+	if set.EightBit() {
+		if err := s.planner.Work.FitLoRA(s.model.mem, s.model.weights, s.model.machine.Q8Zero); err != nil {
+			return err
 		}
 	}
 	if len(active) != 0 || len(s.adapters) != 0 {

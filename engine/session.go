@@ -20,7 +20,7 @@ type Model struct {
 	weights   *model.Weights
 	tokenizer *tokenizer.Tokenizer
 
-	adapters     map[string]adapter
+	adapters     map[string]*adapter
 	adapterEpoch int // counts changes, so that sessions plan again
 
 	digest   string           // of the file, when the host has said

@@ -502,33 +502,3 @@ func (o *operands) pack() (e Pack) {
 	e.Rows, e.K, e.Format, e.Zero = o.int(), o.int(), Format(o.u32()), o.int()
 	return e
 }
-
-// Blend is a weighted sum of float16 values, rounded to float16:
-//
-//	Dst[i] = Σₙ Weights[n]·Src[n][i]
-//
-// Shapes: Dst [Count] float16; Src [N] addresses of float16 [Count]; Weights [N] float32; Count a multiple of BlendWidth.
-// Values: sources hold no infinities, NaNs or subnormals; Σ|Weights| ≤ 1, so no sum leaves float16's range. Sums that
-// would be subnormal become zero.
-type Blend struct {
-	Dst, Src, Weights Addr
-	N, Count          int
-}
-
-// BlendWidth is the number of values a Blend works on at a time: one cache line.
-const BlendWidth = 32
-
-func (o Blend) record(r *record) Code {
-	r.addr(o.Dst)
-	r.addr(o.Src)
-	r.addr(o.Weights)
-	r.int(o.N)
-	r.int(o.Count)
-	return CodeBlend
-}
-
-func (o *operands) blend() (e Blend) {
-	e.Dst, e.Src, e.Weights = o.addr(), o.addr(), o.addr()
-	e.N, e.Count = o.int(), o.int()
-	return e
-}

@@ -66,6 +66,7 @@ func allCases() []testCase {
 		}
 	}
 	c.mixtures()
+	c.loras()
 	for _, k := range []int{1, 2, 3, 5, 17, 33, 77} {
 		c.add(func(b *bench) { b.matmulCase(kernels.F32, 7, 6, k) }, "matmul/F32/k=%d", k)
 	}
@@ -222,26 +223,6 @@ func (b *bench) elementwise(n int) {
 	b.rel("scale", y, n, 1e-7, 1)
 	b.add(kernels.Softcap{X: x, Count: n, Cap: 5})
 	b.rel("softcap", x, n, 2e-6, 0.01)
-	b.blend(3, (n+kernels.BlendWidth-1)/kernels.BlendWidth*kernels.BlendWidth)
-}
-
-// blend compares sums of float16 values, read back as a packed matrix. Their order
-// of rounding differs, so they may come out as neighbours.
-func (b *bench) blend(adapters, n int) {
-	src := b.ints(make([]int32, adapters)...)
-	for i := range adapters {
-		h := b.alloc(2 * n)
-		for j := range b.im.Mem.U16(h, n) {
-			b.im.Mem.U16(h, n)[j] = tensor.F32ToF16(float32(b.rng.NormFloat64()))
-		}
-		b.im.Mem.U32(src, adapters)[i] = uint32(h)
-	}
-	weights := b.floats(adapters)
-	copy(b.im.Mem.F32(weights, adapters), []float32{0.5, -0.3, 0x1p-20})
-	dst, read := b.alloc(2*n), b.floats(n)
-	b.add(kernels.Blend{Dst: dst, Src: src, Weights: weights, N: adapters, Count: n})
-	b.add(kernels.Embed{Dst: read, Table: dst, IDs: b.ints(0, 1, 2, 3), N: 4, Rows: 4, K: n / 4, Format: kernels.F16, Scale: 1})
-	b.rel("blend", read, n, 0x1p-10, 0x1p-12)
 }
 
 // attentions are the cases of every cache type.

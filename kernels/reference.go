@@ -58,6 +58,8 @@ func (x *Reference) run(m *Memory, code Code, o *operands) {
 		pack(m, o.pack())
 	case CodeBlend:
 		blend(m, o.blend())
+	case CodeAddLoRA:
+		addLoRA(m, o.addLoRA())
 	case CodeRoute:
 		route(m, o.route())
 	case CodeExpertMatmul:
@@ -346,22 +348,5 @@ func pack(m *Memory, e Pack) {
 		rows := min(GroupRows, e.Rows-r)
 		dst := m.Bytes(e.Dst+Addr(r/GroupRows*groupBytes), groupBytes)
 		packGroup(e.Format, dst, m.Bytes(e.Src+Addr(r*rowBytes), rows*rowBytes), rows, e.K, e.Zero)
-	}
-}
-
-func blend(m *Memory, e Blend) {
-	sums := make([]float32, e.Count)
-	for n, src := range m.U32(e.Src, e.N) {
-		w := m.F32(e.Weights, e.N)[n]
-		for i, h := range m.U16(Addr(src), e.Count) {
-			sums[i] += w * halfToF32(h)
-		}
-	}
-	for i, v := range sums {
-		h := f32ToHalf(v)
-		if h&0x7c00 == 0 {
-			h = 0
-		}
-		m.U16(e.Dst, e.Count)[i] = h
 	}
 }

@@ -61,7 +61,10 @@ func (o Scale) split() (units, grain int)    { return segments(o.Count), 16 }
 func (o Softcap) split() (units, grain int)  { return segments(o.Count), 4 }
 func (o Argmax) split() (units, grain int)   { return 1, 1 }
 func (o Pack) split() (units, grain int)     { return groups(o.Rows), 16 }
-func (o Blend) split() (units, grain int)    { return segments(o.Count), 64 }
+
+// A unit of Blend and of AddLoRA is one group of four rows. B has little work for each.
+func (o Blend) split() (units, grain int)   { return o.Groups, max(1, 16384/o.K) }
+func (o AddLoRA) split() (units, grain int) { return groups(o.Rows), 48 }
 
 func groups(rows int) int { return (rows + GroupRows - 1) / GroupRows }
 func segments(n int) int  { return (n + SegmentFloats - 1) / SegmentFloats }

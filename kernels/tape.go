@@ -35,6 +35,7 @@ const (
 	CodeArgmax
 	CodePack
 	CodeBlend
+	CodeAddLoRA
 	CodeRoute
 	CodeExpertMatmul
 	CodeExpertSum
@@ -43,7 +44,7 @@ const (
 
 var codeNames = [nCodes]string{
 	"none", "embed", "rmsnorm", "layernorm", "quantize", "matmul", "rope", "storek", "storev",
-	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "blend", "route", "expertmatmul", "expertsum",
+	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "blend", "addlora", "route", "expertmatmul", "expertsum",
 }
 
 func (c Code) String() string {
@@ -151,7 +152,11 @@ func (t *Tape) add(op Operation, flags uint32) error {
 // isChunk reports whether an operation's work is too small to split. A thin matrix is
 // one chunk for each of many tokens: its neighbours should have threads of their own.
 func isChunk(words []uint32) bool {
-	return words[wordUnits] <= words[wordGrain] && Code(words[0]) != CodeMatmul && Code(words[0]) != CodeAttention
+	switch Code(words[0]) {
+	case CodeMatmul, CodeAddLoRA, CodeBlend, CodeAttention:
+		return false
+	}
+	return words[wordUnits] <= words[wordGrain]
 }
 
 // op returns the i-th record's code and an operand reader.

@@ -36,7 +36,7 @@ func BenchmarkBlendKernel(b *testing.B) {
 		b.Fatal(err)
 	}
 	contest.Spans = append(contest.Spans, lab.Span{Addr: tape.Addr(), Bytes: kernels.OpWords * 4})
-	if err := tape.Add(kernels.Blend{Dst: dst, Src: lists, Weights: lists + 4*adapters, N: adapters, Count: oneB}); err != nil {
+	if err := tape.Add(kernels.Blend{Dst: dst, Src: lists, Weights: lists + 4*adapters, N: adapters, Groups: oneB / 4 / 2048, K: 2048, Block: kernels.BlockK}); err != nil {
 		b.Fatal(err)
 	}
 	browser := lab.NewBrowser(b)

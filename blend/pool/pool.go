@@ -23,16 +23,19 @@ type Pool struct {
 }
 
 // A Slot is where a target's factors lie in an adapter's values: A [ranks, in] from
-// A on, B [out, ranks] from B on. Each is packed as kernels.F16 packs a matrix, rows in
-// groups of four, column by column [groups][columns][4], so that a weighted sum of
-// values is an adapter that is in place.
+// A on, B [out, ranks] from B on, with zeros up to a multiple of rankBlock ranks. Each is
+// packed as kernels.F16 packs a matrix, rows in groups of four, column by column
+// [groups][columns][4], as the kernels that make an adapter of a weighted sum want it.
 type Slot struct{ A, B int }
 
-// groupRows is kernels.GroupRows, lineValues how many values fill a cache line.
+// groupRows is kernels.GroupRows, rankBlock is kernels.LoRABlock.
 const (
-	groupRows  = 4
-	lineValues = 32
+	groupRows = 4
+	rankBlock = 16
 )
+
+// columns is the number of columns that B's take in memory.
+func (p *Pool) columns() int { return (p.ranks + rankBlock - 1) &^ (rankBlock - 1) }
 
 // packed is the place of row r and column c of a packed matrix of so many columns.
 func packed(r, c, columns int) int { return (r/groupRows*columns+c)*groupRows + r%groupRows }
@@ -64,11 +67,10 @@ func Open(m *Manifest, keysFile []byte, o Options) (*Pool, error) {
 	}
 	p := &Pool{Manifest: m, Keys: k, ranks: o.Ranks, f16: make([][]uint16, len(m.Adapters)), alloc: o.Alloc}
 	for _, t := range m.Targets {
-		s := Slot{A: p.total, B: p.total + packedLen(o.Ranks, t.In)}
+		s := Slot{A: p.total, B: p.total + packedLen(p.columns(), t.In)}
 		p.slots = append(p.slots, s)
-		p.total = s.B + packedLen(t.Out, o.Ranks)
+		p.total = s.B + packedLen(t.Out, p.columns())
 	}
-	p.total = (p.total + lineValues - 1) &^ (lineValues - 1)
 	if p.alloc == nil {
 		p.alloc = func(n int) ([]uint16, error) { return make([]uint16, n), nil }
 	}
@@ -136,10 +138,10 @@ func (p *Pool) Load(n int, prefix []byte) error {
 func (p *Pool) spread(values []uint16, k int, slice []byte) bool {
 	finite := true
 	for i, t := range p.Targets {
-		a, b := values[p.slots[i].A+packed(k, 0, t.In):], values[p.slots[i].B+packed(0, k, p.ranks):]
+		a, b := values[p.slots[i].A+packed(k, 0, t.In):], values[p.slots[i].B+packed(0, k, p.columns()):]
 		finite = scatter(a, 1, groupRows, slice[:2*t.In]) && finite
 		slice = slice[2*t.In:]
-		finite = scatter(b, groupRows, groupRows*p.ranks, slice[:2*t.Out]) && finite
+		finite = scatter(b, groupRows, groupRows*p.columns(), slice[:2*t.Out]) && finite
 		slice = slice[2*t.Out:]
 	}
 	return finite
@@ -188,9 +190,6 @@ func (p *Pool) Customise(samples [][]float32) (scores, weights []float64, err er
 
 // Slots tells where targets' factors lie in every adapter's values, in the order of Targets.
 func (p *Pool) Slots() []Slot { return p.slots }
-
-// Values is the number of values of one adapter, a multiple of a cache line.
-func (p *Pool) Values() int { return p.total }
 
 // Ranks is the number of ranks in use.
 func (p *Pool) Ranks() int { return p.ranks }
@@ -253,7 +252,7 @@ func (p *Pool) sum(name string, values [][]uint16, weights []float64) (*blend.Ad
 	for i, t := range p.Targets {
 		s := p.slots[i]
 		pairs[i] = blend.Pair{Target: t.Name, Rank: p.ranks, In: t.In, Out: t.Out, Scaling: t.Scale,
-			A: unpack(total[s.A:], p.ranks, t.In), B: unpack(total[s.B:], t.Out, p.ranks)}
+			A: unpack(total[s.A:], p.ranks, t.In, t.In), B: unpack(total[s.B:], t.Out, p.ranks, p.columns())}
 	}
 	a, err := blend.NewAdapter(name, pairs)
 	if err == nil {
@@ -262,11 +261,11 @@ func (p *Pool) sum(name string, values [][]uint16, weights []float64) (*blend.Ad
 	return a, err
 }
 
-// unpack returns a packed matrix row by row.
-func unpack(from []float32, rows, columns int) []float32 {
+// unpack returns the first columns of a packed matrix row by row.
+func unpack(from []float32, rows, columns, packedColumns int) []float32 {
 	out := make([]float32, rows*columns)
 	for r := range rows {
-		at := packed(r, 0, columns)
+		at := packed(r, 0, packedColumns)
 		for c := range columns {
 			out[r*columns+c] = from[at]
 			at += groupRows

@@ -34,7 +34,7 @@ type input struct {
 func (p *Planner) OpsPerPass() int {
 	sides := 0
 	for _, s := range p.Adapters {
-		sides += 2 * len(s)
+		sides += 3 * len(s)
 	}
 	return 16 + 40*p.Weights.Config.NLayers + sides
 }
@@ -251,23 +251,25 @@ func (p *Planner) linear(m *Matrix, in *input, dst kernels.Addr, stride int, acc
 
 // product multiplies one input with matrices and adds every active adapter's side
 // path: dst += scale·Scale·B·(A·in). Nothing waits for anything but the B's, for
-// what they add to and for their A's.
+// what they add to and for their A's, which come first: they are single chunks, so that
+// threads even out behind them.
 func (p *Planner) product(in *input, stride int, accumulate bool, scale float32, targets []target) {
-	var ops []kernels.Operation
 	for _, t := range targets {
 		p.ensureActs(t.m, in)
 	}
+	downs, ups := p.sidePaths(0, in, stride, scale, targets)
 	for _, t := range targets {
-		ops = append(ops, p.matmul(t.m, in, t.dst, stride, accumulate, scale))
+		downs = append(downs, p.matmul(t.m, in, t.dst, stride, accumulate, scale))
 	}
-	for n := 0; ; n++ {
-		downs, ups := p.sidePaths(n, in, stride, scale, targets)
-		p.together(append(ops, downs...))
+	for n := 1; ; n++ {
+		p.together(downs)
 		if len(ups) == 0 {
 			return
 		}
 		p.together(ups)
-		ops = nil
+		if downs, ups = p.sidePaths(n, in, stride, scale, targets); len(ups) == 0 {
+			return
+		}
 	}
 }
 
@@ -280,10 +282,19 @@ func (p *Planner) sidePaths(n int, in *input, stride int, scale float32, targets
 			continue
 		}
 		s := paths[n]
-		downs = append(downs, kernels.Matmul{Dst: low, W: s.A, X: in.at, N: p.n, Rows: s.Rank, K: t.m.K, XStride: in.stride,
-			DstStride: s.Rank, Format: s.Format, Scale: 1})
-		ups = append(ups, kernels.Matmul{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, K: s.Rank, XStride: s.Rank,
-			DstStride: stride, Format: s.Format, Accumulate: 1, Scale: scale * s.Scale})
+		down := kernels.Matmul{Dst: low, W: s.A, X: in.at, N: p.n, Rows: s.Rank, K: t.m.K, XStride: in.stride, DstStride: s.Rank,
+			Format: s.Format, Scale: 1}
+		if s.Format == kernels.F32 {
+			ups = append(ups, kernels.Matmul{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, K: s.Rank, XStride: s.Rank,
+				DstStride: stride, Format: s.Format, Accumulate: 1, Scale: scale * s.Scale})
+		} else {
+			key := loraActs(p.Q8Zero)
+			p.quantised(key, in)
+			down.Act, down.X, down.Zero, down.Sub = kernels.ActQ8, *p.Work.acts[key], key.zero, key.sub
+			ups = append(ups, kernels.AddLoRA{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, Rank: s.Rank, DstStride: stride,
+				Scale: scale * s.Scale, Zero: key.zero})
+		}
+		downs = append(downs, down)
 		low += floats(p.n * s.Rank)
 	}
 	return downs, ups
@@ -294,7 +305,11 @@ func (p *Planner) ensureActs(m *Matrix, in *input) {
 	if !m.Format.Quantised() || p.ExactAct {
 		return
 	}
-	key := actKey{m.Format.Zero(p.Q8Zero), m.Format.Sub()}
+	p.quantised(actKey{m.Format.Zero(p.Q8Zero), m.Format.Sub()}, in)
+}
+
+// quantised quantises in unless that is done already.
+func (p *Planner) quantised(key actKey, in *input) {
 	for _, k := range in.made {
 		if k == key {
 			return

@@ -52,13 +52,16 @@ func (work *Work) buffers(w *Weights, q8Zero, n, logitRows int) []buffer {
 			continue
 		}
 		key := actKey{m.Format.Zero(q8Zero), m.Format.Sub()}
-		list = addActs(list, work.acts, key, n, max(c.Dim, c.AttnDim(), c.HiddenDim, c.Experts.Shared))
+		list = addActs(list, work.acts, key, n, widest(c))
 		if stacked(m.Info) {
 			list = addActs(list, work.experts.acts, key, n*c.Experts.Used, max(c.Dim, c.Experts.HiddenDim))
 		}
 	}
 	return list
 }
+
+// widest is the number of values of a matrix's widest input.
+func widest(c *Config) int { return max(c.Dim, c.AttnDim(), c.HiddenDim, c.Experts.Shared) }
 
 // addActs lists room for n tokens of up to widest quantised values.
 func addActs(list []buffer, acts map[actKey]*kernels.Addr, key actKey, n, widest int) []buffer {

@@ -73,6 +73,7 @@ func NewSuite() *Suite {
 	s.elementwise()
 	s.packing()
 	s.handover()
+	s.loras()
 	return s
 }
 
@@ -194,22 +195,9 @@ func (s *Suite) elementwise() {
 	s.add(Case{Name: "glu", Work: bytes, Unit: "GB/s"},
 		kernels.GLU{Dst: s.floats[1], Gate: s.floats[0], Up: s.floats[2], N: n, Dim: dim, Stride: dim, DstStride: dim})
 	s.add(Case{Name: "add", Work: bytes, Unit: "GB/s"}, kernels.Add{Dst: s.floats[1], A: s.floats[0], B: s.floats[2], Count: n * dim, Scale: 1})
-	s.blend()
 	s.add(Case{Name: "argmax", Work: 4 * 49152, Unit: "GB/s"}, kernels.Argmax{Dst: s.floats[1], X: s.floats[0], Count: 49152})
 	s.add(Case{Name: "embed/Q8_0", Work: bytes, Unit: "GB/s"},
 		kernels.Embed{Dst: s.floats[1], Table: s.weights, IDs: s.counts, N: n, Rows: 49152, K: dim, Format: kernels.Q8_0, Scale: 1})
-}
-
-// blend adds up 8 adapters' values; the work is what is read.
-func (s *Suite) blend() {
-	const adapters, count = 8, 1 << 20
-	src, weights := s.alloc(4*adapters, false), s.alloc(4*adapters, false)
-	for i := range adapters {
-		s.mem.U32(src, adapters)[i] = uint32(s.weights) + uint32(2*count*i)
-		s.mem.F32(weights, adapters)[i] = 1.0 / adapters
-	}
-	s.add(Case{Name: "blend", Work: 2 * count * adapters, Unit: "GB/s"},
-		kernels.Blend{Dst: s.floats[1], Src: src, Weights: weights, N: adapters, Count: count})
 }
 
 // packing reads a file's rows and writes groups.

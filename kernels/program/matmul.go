@@ -55,10 +55,11 @@ func kindOf(f kernels.Format) unpackedKind {
 
 // matmulTables are the functions that matmul picks from at run time.
 type matmulTables struct {
-	single *simd128.Table // by format: one token
-	unpack *simd128.Func
-	tile   *simd128.Table // by kind: a whole tile
-	sizes  *simd128.Func  // see sizes
+	single  *simd128.Table // by format: one token
+	unpack  *simd128.Func
+	tile    *simd128.Table // by kind: a whole tile
+	sizes   *simd128.Func  // see sizes
+	partial *simd128.Func  // see storePartial
 }
 
 var tileSignature = simd128.Signature{Params: []simd128.Type{
@@ -77,7 +78,7 @@ func (b *builder) tables() *matmulTables {
 	none.Unreachable()
 	partial := b.storePartial()
 	b.prime = b.primeFunc()
-	b.matmuls = &matmulTables{sizes: b.sizes()}
+	b.matmuls = &matmulTables{sizes: b.sizes(), partial: partial}
 	b.matmuls.unpack = b.unpack()
 	var whole, one []*simd128.Func
 	for kind, name := range []string{"bytes", "halves"} {

@@ -89,6 +89,7 @@ func (b *builder) operations() []operation {
 		{kernels.CodeArgmax, b.argmax()},
 		{kernels.CodePack, b.pack()},
 		{kernels.CodeBlend, b.blend()},
+		{kernels.CodeAddLoRA, b.addLoRA()},
 		{kernels.CodeRoute, b.route()},
 		{kernels.CodeExpertMatmul, b.expertMatmul()},
 		{kernels.CodeExpertSum, b.expertSum()},

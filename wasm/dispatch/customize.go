@@ -7,7 +7,6 @@ import (
 	"pastel/engine"
 	"pastel/engine/tensor"
 	"pastel/fault"
-	"pastel/kernels"
 	"pastel/wasm/protocol"
 )
 
@@ -101,27 +100,23 @@ func (c *customisation) embeddings() ([][]float32, error) {
 	return out, nil
 }
 
-// place blends the pool and adds the result to the model. Beside float32 weights sums
-// stay float32, in plain Go: such models are small.
+// place blends the pool and adds the result to the model. Where factors stay float32 they
+// are summed in plain Go: beside float weights.
 func (c *customisation) place(id string, weights []float64) error {
 	begun := c.config.NowMs()
-	if c.model.AdapterFormat() == kernels.F32 {
+	if !c.poolKernel.eightBit(c.pool) {
 		return c.placeFloats(id, weights, begun)
 	}
-	b, err := c.poolKernel.blend(c.pool, weights)
+	sums, err := c.poolKernel.sums(c.pool, weights)
+	if err == nil {
+		err = c.model.AddSum(id, sums...)
+	}
 	if err != nil {
 		return err
 	}
-	blended := c.config.NowMs()
-	if err := c.model.PlaceAdapter(id, b.pairs, b.free); err != nil {
-		b.free()
-		return err
-	}
 	r := c.reply
-	r.BlendMs, r.PackMs = blended-begun, c.config.NowMs()-blended
-	r.NModules = uint32(len(c.pool.Targets))
-	parts := len(b.pairs) / len(c.pool.Targets)
-	r.Rank, r.WeightBytes = uint32(parts*c.pool.Ranks()), uint64(parts*2*c.pool.Values())
+	r.BlendMs, r.NModules = c.config.NowMs()-begun, uint32(len(c.pool.Targets))
+	r.Rank, r.WeightBytes = uint32(len(sums)*c.pool.Ranks()), uint64(c.model.AdapterBytes(id))
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"math"
-
 	"pastel/blend"
 	"pastel/blend/pool"
 	"pastel/engine"
@@ -148,8 +146,6 @@ type poolKernel struct {
 	model   *engine.Model
 	regions map[*uint16]kernels.Addr // by an adapter's first value
 	bytes   uint64
-	users   int  // adapters in place that read these regions
-	closed  bool // free them when the last user goes
 }
 
 func newPoolKernel(m *engine.Model) *poolKernel {
@@ -168,104 +164,48 @@ func (k *poolKernel) alloc(n int) ([]uint16, error) {
 }
 
 func (k *poolKernel) free() {
-	k.closed = true
-	if k.users > 0 {
-		return
-	}
 	for first, at := range k.regions {
 		k.model.Memory().Free(at)
 		delete(k.regions, first)
 	}
 }
 
-// A blended adapter is in memory and not yet in use.
-type blended struct {
-	pairs []engine.PlacedPair
-	free  func()
+// eightBit reports whether blends of a pool have eight bits: all of its targets must.
+func (k *poolKernel) eightBit(p *pool.Pool) bool {
+	for _, t := range p.Targets {
+		if !k.model.EightBit(t.Name) {
+			return false
+		}
+	}
+	return true
 }
 
-// blend makes the adapter of some weights: in the factor space a sum of its own, in
-// the delta space the pool's adapters side by side, where they are.
-func (k *poolKernel) blend(p *pool.Pool, weights []float64) (*blended, error) {
+// sums are the adapter of some weights: in the factor space one sum, in the delta space one for
+// each of the pool's adapters.
+func (k *poolKernel) sums(p *pool.Pool, weights []float64) ([]engine.Sum, error) {
 	values, used, err := p.Select(weights)
 	if err != nil {
 		return nil, err
 	}
-	if p.Space == blend.DeltaSpace {
-		b := &blended{free: k.use()}
-		for n, v := range values {
-			b.add(p, k.regions[&v[0]], used[n])
-		}
-		return b, nil
-	}
-	sum, scale, err := k.sum(p, values, used)
-	if err != nil {
-		return nil, err
-	}
-	b := &blended{free: func() { k.model.Memory().Free(sum) }}
-	b.add(p, sum, scale)
-	return b, nil
-}
-
-// use keeps the pool's memory until what it returns is called.
-func (k *poolKernel) use() func() {
-	k.users++
-	return func() {
-		if k.users--; k.closed {
-			k.free()
-		}
-	}
-}
-
-// add appends the pairs of one adapter's values, which lie at an address.
-func (b *blended) add(p *pool.Pool, at kernels.Addr, scale float64) {
+	sum := engine.Sum{Weights: used}
 	for i, t := range p.Targets {
 		s := p.Slots()[i]
-		b.pairs = append(b.pairs, engine.PlacedPair{Target: t.Name, A: at + kernels.Addr(2*s.A), B: at + kernels.Addr(2*s.B),
-			Rank: p.Ranks(), In: t.In, Out: t.Out, Scale: t.Scale * float32(scale)})
+		sum.Pairs = append(sum.Pairs, engine.SumPair{Target: t.Name, A: 2 * s.A, B: 2 * s.B, Rank: p.Ranks(), In: t.In, Out: t.Out, Scale: t.Scale})
 	}
-}
-
-// sum adds values up in memory of its own, with weights brought to a sum of at most
-// one by a power of two. scale is what that does to a product of two factors.
-func (k *poolKernel) sum(p *pool.Pool, values [][]uint16, weights []float64) (dst kernels.Addr, scale float64, err error) {
-	mem := k.model.Memory()
-	total := 0.0
-	for _, w := range weights {
-		total += math.Abs(w)
+	for _, v := range values {
+		sum.Sources = append(sum.Sources, k.regions[&v[0]])
 	}
-	_, exp := math.Frexp(total)
-	if dst, err = mem.Alloc(2 * p.Values()); err != nil {
-		return 0, 0, err
+	if p.Space != blend.DeltaSpace {
+		return []engine.Sum{sum}, nil
 	}
-	if err := k.runBlend(p, dst, values, weights, exp); err != nil {
-		mem.Free(dst)
-		return 0, 0, err
+	var sums []engine.Sum
+	for n, w := range used {
+		one := engine.Sum{Sources: sum.Sources[n : n+1], Weights: []float64{1}}
+		for _, pair := range sum.Pairs {
+			pair.Scale *= float32(w)
+			one.Pairs = append(one.Pairs, pair)
+		}
+		sums = append(sums, one)
 	}
-	return dst, math.Ldexp(1, 2*exp), nil
-}
-
-// runBlend is one Blend operation with weights divided by two to the exp.
-func (k *poolKernel) runBlend(p *pool.Pool, dst kernels.Addr, values [][]uint16, weights []float64, exp int) error {
-	mem, n := k.model.Memory(), len(values)
-	lists, err := mem.Alloc(8 * max(1, n))
-	if err != nil {
-		return err
-	}
-	defer mem.Free(lists)
-	op := kernels.Blend{Dst: dst, Src: lists, Weights: lists + kernels.Addr(4*n), N: n, Count: p.Values()}
-	for i, v := range values {
-		mem.U32(op.Src, n)[i] = uint32(k.regions[&v[0]])
-		mem.F32(op.Weights, n)[i] = float32(math.Ldexp(weights[i], -exp))
-	}
-	tape, err := kernels.NewTape(mem, 1)
-	if err != nil {
-		return err
-	}
-	defer tape.Free()
-	if err := tape.Add(op); err != nil {
-		return err
-	}
-	k.model.Executor().Run(tape)
-	return nil
+	return sums, nil
 }

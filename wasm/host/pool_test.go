@@ -71,11 +71,9 @@ func TestCustomize(t *testing.T) {
 	for _, x := range executors {
 		customizeWith(t, x.name, x.options, "stories260K.gguf", files, p, 1e-4)
 		customizeWith(t, x.name+", delta", x.options, "stories260K.gguf", deltaFiles, deltas, 1e-4)
-		// Beside float16 weights a blend is rounded to float16. In the factor space that of the file
-		// is the same but where a fused multiply-add fell on the other side of a tie; in the delta space the
-		// file holds B times the weight, rounded once more, 2⁻¹¹ of what the adapter does to a logit, up to 10.
-		customizeWith(t, x.name+", float16", x.options, "stories260K-F16.gguf", files, p, 1e-3)
-		customizeWith(t, x.name+", float16, delta", x.options, "stories260K-F16.gguf", deltaFiles, deltas, 10*0x1p-11)
+		// Beside float16 weights factors are float32, too.
+		customizeWith(t, x.name+", float16", x.options, "stories260K-F16.gguf", files, p, 1e-4)
+		customizeWith(t, x.name+", float16, delta", x.options, "stories260K-F16.gguf", deltaFiles, deltas, 1e-4)
 	}
 }
 
