@@ -1,13 +1,19 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pastel/blend"
+	"pastel/engine/gguf"
+	"pastel/engine/testmodel"
+	"pastel/engine/tokenizer"
 	"pastel/fault"
 )
 
@@ -246,4 +252,43 @@ func widenFloats(x []float32) []float64 {
 		out[i] = float64(v)
 	}
 	return out
+}
+
+// TestSaveIsLoadsInverse: what is saved is loaded again, to the last bit of a float32,
+// tied or not, with the tokenizer of another file.
+func TestSaveIsLoadsInverse(t *testing.T) {
+	data, err := os.ReadFile(testmodel.Path("models", "stories260K.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tied := range []bool{false, true} {
+		c := Config{Dim: 24, HiddenDim: 40, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 6, VocabSize: 512, RopeBase: 500, Eps: 0x1p-10, Tied: tied}
+		m := New(c)
+		m.Init(3)
+		for i, w := range m.Flat {
+			m.Flat[i] = float64(float32(w))
+		}
+		var file bytes.Buffer
+		if err := m.Save(&file, "toy", &f.Metadata); err != nil {
+			t.Fatal(err)
+		}
+		back, err := Load(file.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back.Config != c || !slices.Equal(back.Flat, m.Flat) {
+			t.Errorf("tied %v: config %+v, want %+v, or other weights", tied, back.Config, c)
+		}
+		saved, err := gguf.Read(bytes.NewReader(file.Bytes()), int64(file.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tok, err := tokenizer.New(&saved.Metadata); err != nil || tok.VocabSize() != 512 {
+			t.Errorf("tied %v: tokenizer %v", tied, err)
+		}
+	}
 }

@@ -21,69 +21,108 @@ var update = flag.Bool("update", false, "measure every format anew and rewrite t
 
 const formatsDoc = "../../docs/formats.md"
 
-// tabled are the formats of the table, the coarsest last.
-var tabled = []tensor.Type{
-	tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q6_K, tensor.Q5_K, tensor.Q5_1, tensor.Q5_0, tensor.Q4_K,
-	tensor.Q4_1, tensor.IQ4_NL, tensor.Q4_0, tensor.MXFP4,
+// studies are the tables: a model, and the formats it is stored in, the coarsest last.
+var studies = []struct {
+	model          string
+	tabled, always []tensor.Type           // always: also without -update
+	bound          map[tensor.Type]float64 // of the loss over F32, nats a token
+}{
+	{"TinyStories-656K-f32.gguf", []tensor.Type{
+		tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q6_K, tensor.Q5_K, tensor.Q5_1, tensor.Q5_0, tensor.Q4_K,
+		tensor.Q4_1, tensor.IQ4_NL, tensor.Q4_0, tensor.MXFP4,
+	}, []tensor.Type{tensor.F32, tensor.Q8_0, tensor.Q4_0}, map[tensor.Type]float64{tensor.Q8_0: 0.01, tensor.Q4_0: 0.15}},
+	{"student-1.3M-F16.gguf", []tensor.Type{
+		tensor.F32, tensor.BF16, tensor.Q8_0, tensor.Q6_K, tensor.Q5_K, tensor.Q5_1, tensor.Q5_0, tensor.Q4_K, tensor.Q4_1,
+		tensor.IQ4_NL, tensor.IQ4_XS, tensor.Q4_0, tensor.MXFP4, tensor.Q3_K, tensor.Q2_K, tensor.TQ2_0, tensor.TQ1_0,
+	}, []tensor.Type{tensor.F32, tensor.Q4_K}, map[tensor.Type]float64{tensor.Q4_K: 0.05}},
 }
 
 // TestPerplexityTable: the figures in docs/formats.md are those of this tree. Without
-// -update three formats stand for all.
+// -update some formats stand for all.
 func TestPerplexityTable(t *testing.T) {
+	for _, study := range studies {
+		measured := study.always
+		if *update {
+			measured = study.tabled
+		}
+		var exact []float64
+		var rows []string
+		for _, typ := range measured {
+			losses, stored := lossesOf(t, study.model, typ)
+			if typ == tensor.F32 {
+				exact = losses
+			}
+			loss, more, half := compare(losses, exact)
+			rows = append(rows, fmt.Sprintf("| %s | %s | %.3f | %+.2f%% ± %.2f |\n", typ, stored, math.Exp(loss), 100*(math.Exp(more)-1), 100*half))
+			if bound := study.bound[typ]; bound > 0 && math.Abs(more) > bound {
+				t.Errorf("%s as %s: loss %.4f, %+.4f over F32", study.model, typ, loss, more)
+			}
+		}
+		before, table, after := cutTable(t, study.model)
+		if *update {
+			if err := os.WriteFile(formatsDoc, []byte(before+strings.Join(rows, "")+after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		for _, row := range rows {
+			if !strings.Contains(table, row) {
+				t.Errorf("docs/formats.md does not say of %s: %s(run with -update)", study.model, row)
+			}
+		}
+	}
+}
+
+// cutTable finds the rows of a model's table, the first one below its name.
+func cutTable(t *testing.T, model string) (before, table, after string) {
+	t.Helper()
 	doc, err := os.ReadFile(formatsDoc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	measured := tabled
-	if !*update {
-		measured = []tensor.Type{tensor.F32, tensor.Q8_0, tensor.Q4_0}
+	const rule = "| --- | --- | --- | --- |\n"
+	text, name := string(doc), strings.Index(string(doc), model)
+	at := strings.Index(text[max(0, name):], rule)
+	if name < 0 || at < 0 {
+		t.Fatalf("docs/formats.md has no table of %s", model)
 	}
-	var exact float64
-	var rows []string
-	for _, typ := range measured {
-		loss, stored := lossOf(t, typ)
-		if typ == tensor.F32 {
-			exact = loss
-		}
-		rows = append(rows, fmt.Sprintf("| %s | %s | %.3f | %+.2f%% |\n", typ, stored, math.Exp(loss), 100*(math.Exp(loss-exact)-1)))
-		if bound := map[tensor.Type]float64{tensor.Q8_0: 0.01, tensor.Q4_0: 0.15}[typ]; bound > 0 && math.Abs(loss-exact) > bound {
-			t.Errorf("%s: loss %.4f, of F32 %.4f", typ, loss, exact)
-		}
-	}
-	if *update {
-		before, after, _ := strings.Cut(string(doc), "| --- | --- | --- | --- |\n")
-		_, after, _ = strings.Cut(after, "\n\n")
-		text := before + "| --- | --- | --- | --- |\n" + strings.Join(rows, "") + "\n" + after
-		if err := os.WriteFile(formatsDoc, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	for _, row := range rows {
-		if !strings.Contains(string(doc), row) {
-			t.Errorf("docs/formats.md does not say %s(run with -update)", row)
-		}
-	}
+	start := name + at + len(rule)
+	table, _, _ = strings.Cut(text[start:], "\n\n")
+	return text[:start], table + "\n", text[start+len(table)+1:]
 }
 
-// lossOf is the mean negative log-likelihood of a text's tokens under the model stored
+// compare returns the mean of x, what it exceeds the mean of exact by, and one standard
+// error of that, by token: the same tokens in both.
+func compare(x, exact []float64) (mean, more, half float64) {
+	n := float64(len(x))
+	for i := range x {
+		mean += x[i] / n
+		more += (x[i] - exact[i]) / n
+	}
+	for i := range x {
+		half += (x[i] - exact[i] - more) * (x[i] - exact[i] - more)
+	}
+	return mean, more, math.Sqrt(half/(n-1)) / math.Sqrt(n)
+}
+
+// lossesOf is the negative log-likelihood of each token of a text under the model stored
 // as typ, computed with exact activations, and the types its matrices really have.
-func lossOf(t *testing.T, typ tensor.Type) (loss float64, stored string) {
+func lossesOf(t *testing.T, model string, typ tensor.Type) (losses []float64, stored string) {
 	t.Helper()
 	var types []string
-	_, b := convert(t, load(t, "TinyStories-656K-f32.gguf"), typ, func(f quantize.Figure) {
+	_, b := convert(t, load(t, model), typ, func(f quantize.Figure) {
 		if name := f.To.String(); strings.HasSuffix(f.Name, ".weight") && !strings.Contains(f.Name, "norm") && !slices.Contains(types, name) {
 			types = append(types, name)
 		}
 	})
 	slices.Sort(types)
-	return meanLoss(t, b), strings.Join(types, ", ")
+	return textLosses(t, b), strings.Join(types, ", ")
 }
 
 // window is how many tokens are seen together: half of what the model was trained on.
 const window = 256
 
-func meanLoss(t *testing.T, file []byte) float64 {
+func textLosses(t *testing.T, file []byte) (losses []float64) {
 	t.Helper()
 	l := engine.NewLoader(engine.Reference(), uint64(len(file)))
 	if n, err := l.Write(0, file); n != len(file) || err != nil {
@@ -104,18 +143,15 @@ func meanLoss(t *testing.T, file []byte) float64 {
 		t.Fatal(err)
 	}
 	ids := m.Tokenizer().Encode(string(bytes.TrimSpace(text)), tokenizer.Options{})
-	var sum float64
-	n := 0
 	for part := range slices.Chunk(ids, window) {
 		s.Truncate(0)
-		sum += partLoss(t, s, part)
-		n += len(part) - 1
+		losses = append(losses, partLosses(t, s, part)...)
 	}
-	return sum / float64(n)
+	return losses
 }
 
-// partLoss sums the loss of each token of ids after those before it.
-func partLoss(t *testing.T, s *engine.Session, ids []int32) (sum float64) {
+// partLosses are the losses of each token of ids after those before it.
+func partLosses(t *testing.T, s *engine.Session, ids []int32) (losses []float64) {
 	t.Helper()
 	for len(ids) > 1 {
 		n := min(len(ids)-1, s.Batch())
@@ -123,11 +159,11 @@ func partLoss(t *testing.T, s *engine.Session, ids []int32) (sum float64) {
 			t.Fatal(err)
 		}
 		for i := range n {
-			sum += surprise(s.Logits(i), ids[i+1])
+			losses = append(losses, surprise(s.Logits(i), ids[i+1]))
 		}
 		ids = ids[n:]
 	}
-	return sum
+	return losses
 }
 
 // surprise is -log softmax(logits)[id].
