@@ -6,16 +6,16 @@ import (
 )
 
 // Attention works on one kv head of a few tokens at a time. The queries that
-// share the head (its group of heads, for each token) are taken four at a time
-// over blocks of 64 keys:
+// share the head (its group of heads, for each token) are taken two or four at a
+// time (see attnTile) over blocks of 64 keys:
 //
-//	scores   S[4][64] = q·k          keys lie four positions to a vector
+//	scores   S[queries][64] = q·k    keys lie four positions to a vector
 //	softmax  running maximum and sum, S becomes exp(score − maximum)
-//	values   dst[4] = dst·correction + S·v
+//	values   dst[queries] = dst·correction + S·v
 //
-// so a key or value is loaded once for four queries. Where more than four
-// queries share a block of a float16 or int8 cache, it is first widened to
-// float32 in the thread's scratch.
+// so a key or value is loaded once for all of them. Where more queries share a
+// block of a float16 or int8 cache, it is first widened to float32 in the thread's
+// scratch.
 
 // Scratch of one thread, byte offsets.
 const (
@@ -42,12 +42,34 @@ const (
 	slotBytes = 32
 )
 
+// attnTile is the tile of attention's inner loops: eight sums.
+type attnTile struct {
+	queries int
+	vectors int  // of four keys or values
+	direct  bool // reads every type of cache; otherwise float32 alone, widened before
+}
+
+// attnTile returns the flavour's. A column of queries is broadcast, which is four
+// instructions in wazero, a vector of the cache loaded, which is one: the baseline
+// takes two queries and four vectors (wazero 1.35, V8 the same). Four queries share
+// what a cache is converted to on its way: one token 1.2 times as fast in V8 as with
+// all widened before.
+func (b *builder) attnTile() attnTile {
+	if b.m.Relaxed {
+		return attnTile{queries: 4, vectors: 2, direct: true}
+	}
+	return attnTile{queries: 2, vectors: 4}
+}
+
 // attnFunc is what the parts of attention share.
 type attnFunc struct {
+	attnTile
 	f       *simd128.Func
 	r       *record
 	scratch simd128.I32
-	slots   simd128.I32 // of the current four queries; in the operation, of the first
+	slots   simd128.I32 // of the current queries; in the operation, of the first
+
+	constants *constants // of a float16 cache
 }
 
 // attnSignature is (record, slots, number of keys, first key or value, its scales).
@@ -55,8 +77,11 @@ var attnSignature = simd128.Signature{Params: []simd128.Type{
 	simd128.TypeI32, simd128.TypeI32, simd128.TypeI32, simd128.TypeI32, simd128.TypeI32,
 }}
 
-// perType makes a table of one function per cache type.
+// perType makes a table of one function per cache type that is read.
 func (b *builder) perType(name string, emit func(*builder, string, kernels.KVType) *simd128.Func) *simd128.Table {
+	if !b.attnTile().direct {
+		return b.m.Table(emit(b, name, kernels.KVF32))
+	}
 	return b.m.Table(emit(b, name+"_f32", kernels.KVF32), emit(b, name+"_f16", kernels.KVF16), emit(b, name+"_q8", kernels.KVQ8))
 }
 
@@ -66,7 +91,7 @@ func (b *builder) attention() *simd128.Func {
 	values := b.perType("attention_values", (*builder).attnValuesOf)
 	softmax, widen := b.attnSoftmax(), b.attnWiden()
 	f, r, start, end := b.unitsFunc("attention", kernels.Attention{})
-	a := attnFunc{f: f, r: r, scratch: simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")}
+	a := attnFunc{attnTile: b.attnTile(), f: f, r: r, scratch: simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")}
 	a.slots = a.scratch.AddI(attnSlots).Let("slots")
 	n, kvHeads, kind := r.i32("N"), r.i32("KVHeads"), r.i32("Type")
 	group := r.i32("Heads").DivU(kvHeads).Let("group")
@@ -79,7 +104,11 @@ func (b *builder) attention() *simd128.Func {
 		tokens := simd128.Select(left.LtSI(kernels.AttentionTokens), left, f.I32(kernels.AttentionTokens)).Let("tokens")
 		queries := tokens.Mul(group).Let("queries")
 		first, last := a.fillSlots(t0, tokens, kv, group)
-		wide := queries.GtSI(4).And(kind.NeI(int32(kernels.KVF32))).Let("wide")
+		wide := f.I32Var("wide")
+		wide.Set(kind.NeI(int32(kernels.KVF32)))
+		if a.direct {
+			wide.Set(wide.And(queries.GtSI(int32(a.queries))))
+		}
 		use := simd128.Select(wide, f.I32(0), kind).Let("use")
 		j0, slot := f.I32Var("j0"), f.I32Var("slot")
 		stop := a.slots.Add(queries.Mul(f.I32(slotBytes))).Let("stop")
@@ -100,7 +129,7 @@ func (b *builder) attention() *simd128.Func {
 			f.While(func() simd128.I32 { return slot.LtU(stop) }, func() {
 				top := f.I32Var("top")
 				top.Set(slot.LoadI32(slotPos))
-				for s := 1; s < 4; s++ {
+				for s := 1; s < a.queries; s++ {
 					pos := slot.LoadI32(s*slotBytes + slotPos).Let("pos")
 					top.Set(simd128.Select(pos.GtS(top), pos, top))
 				}
@@ -110,7 +139,7 @@ func (b *builder) attention() *simd128.Func {
 					f.Call(softmax, r.base, slot, n, j0)
 					f.CallIndirect(values, attnSignature, use, r.base, slot, n, vp, vs)
 				})
-				slot.Set(slot.AddI(4 * slotBytes))
+				slot.Set(slot.AddI(int32(a.queries * slotBytes)))
 			})
 			j0.Set(j0.AddI(attnBlock))
 		})
@@ -153,8 +182,8 @@ func (c cacheBase) scales(kv, j0 simd128.I32) simd128.I32 {
 }
 
 // fillSlots writes the slot record of every query, clears its output, and
-// returns the first and the last position any of them sees. Up to three slots
-// behind the last work on idle memory.
+// returns the first and the last position any of them sees. The slots behind the
+// last, up to a whole tile, work on idle memory.
 func (a attnFunc) fillSlots(t0, tokens, kv, group simd128.I32) (first, last simd128.I32) {
 	f, r := a.f, a.r
 	first, last = f.I32Var("first"), f.I32Var("last")
@@ -193,7 +222,7 @@ func (a attnFunc) fillSlots(t0, tokens, kv, group simd128.I32) (first, last simd
 			dst.Set(dst.Add(valueBytes))
 		})
 	})
-	for s := range 3 { // idle: as the last query, to another place
+	for s := range a.queries - 1 { // idle: as the last query, to another place
 		f.MemoryCopy(slot.AddI(int32(s*slotBytes)), slot.SubI(slotBytes), f.I32(slotBytes))
 		slot.StoreI32(s*slotBytes+slotDst, a.scratch.AddI(attnIdle))
 	}

@@ -8,24 +8,27 @@ import (
 // cacheType says how to load four cached values.
 type cacheType struct {
 	bytes int32 // per element
-	load  func(f *simd128.Func, p simd128.I32, offset int) simd128.F32x4
+	load  func(c *constants, p simd128.I32, offset int) simd128.F32x4
 }
 
 var cacheTypes = map[kernels.KVType]cacheType{
-	kernels.KVF32: {4, func(_ *simd128.Func, p simd128.I32, o int) simd128.F32x4 { return p.LoadF32x4(o) }},
-	kernels.KVF16: {2, loadHalf4},
-	kernels.KVQ8: {1, func(_ *simd128.Func, p simd128.I32, o int) simd128.F32x4 {
+	kernels.KVF32: {4, func(_ *constants, p simd128.I32, o int) simd128.F32x4 { return p.LoadF32x4(o) }},
+	kernels.KVF16: {2, (*constants).half4},
+	kernels.KVQ8: {1, func(_ *constants, p simd128.I32, o int) simd128.F32x4 {
 		return p.Load32Zero(o).AsI8x16().ExtendLowS().ExtendLowS().ConvertS()
 	}},
 }
 
-// part starts one of the functions of attnSignature.
-func (b *builder) part(name string) (a attnFunc, keys, at, scale simd128.I32) {
+// part starts one of the functions of attnSignature, for one type of cache.
+func (b *builder) part(name string, kind kernels.KVType) (a attnFunc, keys, at, scale simd128.I32) {
 	f := b.m.Func(name)
 	base, slots := f.ParamI32("record"), f.ParamI32("slots")
 	keys, at, scale = f.ParamI32("keys"), f.ParamI32("at"), f.ParamI32("scale")
-	a = attnFunc{f: f, r: recordOf(f, base, kernels.Attention{}), slots: slots}
+	a = attnFunc{attnTile: b.attnTile(), f: f, r: recordOf(f, base, kernels.Attention{}), slots: slots}
 	a.scratch = simd128.GetGlobal[simd128.I32](f, b.scratch).Let("scratch")
+	if kind == kernels.KVF16 {
+		a.constants = newConstants(f)
+	}
 	return a, keys, at, scale
 }
 
@@ -39,12 +42,18 @@ func (b *builder) attnWiden() *simd128.Func {
 	end := dst.Add(n.ShlI(2)).Let("end")
 	half, bytes := cacheTypes[kernels.KVF16], cacheTypes[kernels.KVQ8]
 	c := newConstants(f)
+	vectors := func(n int, ct cacheType, scale func(v simd128.F32x4) simd128.F32x4) {
+		for i := n - 1; i >= 0; i-- { // downwards as in matmul
+			dst.StoreV128(16*i, scale(ct.load(c, src, 4*i*int(ct.bytes))).AsV128())
+		}
+		src.Set(src.AddI(int32(4*n) * ct.bytes))
+		dst.Set(dst.AddI(int32(16 * n)))
+	}
 	f.IfElse(kind.EqI(int32(kernels.KVF16)), func() {
-		f.While(func() simd128.I32 { return dst.LtU(end) }, func() {
-			dst.StoreV128(0, c.half4(src, 0).AsV128())
-			src.Set(src.AddI(4 * half.bytes))
-			dst.Set(dst.AddI(16))
-		})
+		same := func(v simd128.F32x4) simd128.F32x4 { return v }
+		wide := dst.Add(n.AndI(-16).ShlI(2)).Let("wide")
+		f.While(func() simd128.I32 { return dst.LtU(wide) }, func() { vectors(4, half, same) })
+		f.While(func() simd128.I32 { return dst.LtU(end) }, func() { vectors(1, half, same) })
 	}, func() {
 		block := lanes.ShlI(7).Let("block") // bytes of dst per scale
 		f.While(func() simd128.I32 { return dst.LtU(end) }, func() {
@@ -53,9 +62,7 @@ func (b *builder) attnWiden() *simd128.Func {
 			f.If(lanes.EqI(1), func() { d.Set(scale.Load32Splat(0).AsF32x4()) })
 			stop := dst.Add(block).Let("stop")
 			f.While(func() simd128.I32 { return dst.LtU(stop) }, func() {
-				dst.StoreV128(0, bytes.load(f, src, 0).Mul(d).AsV128())
-				src.Set(src.AddI(4))
-				dst.Set(dst.AddI(16))
+				vectors(4, bytes, func(v simd128.F32x4) simd128.F32x4 { return v.Mul(d) })
 			})
 			scale.Set(scale.Add(lanes.ShlI(2)))
 		})
@@ -63,79 +70,103 @@ func (b *builder) attnWiden() *simd128.Func {
 	return f
 }
 
-// attnScoresOf emits S[slot][key] = q·k for a block, eight keys at a time.
+// sums are those of a tile: variables, [query][vector].
+func (a attnFunc) sums(vectors int) [][]simd128.F32x4 {
+	acc := make([][]simd128.F32x4, a.queries)
+	for s := range acc {
+		for range vectors {
+			acc[s] = append(acc[s], a.f.F32x4Var("acc"))
+		}
+	}
+	return acc
+}
+
+// attnScoresOf emits S[slot][key] = q·k for a block, a tile of keys at a time; where
+// fewer are left the last four are repeated.
 func (b *builder) attnScoresOf(name string, kind kernels.KVType) *simd128.Func {
-	a, keys, k0, scale := b.part(name)
+	a, keys, k0, scale := b.part(name, kind)
 	f, ct := a.f, cacheTypes[kind]
 	dim := a.r.i32("KeyDim")
 	groupBytes := dim.Mul(f.I32(4 * ct.bytes)).Let("group_bytes") // of four keys
 	scaleBytes := dim.ShrUI(5).ShlI(4).Let("scale_bytes")
-	k1 := f.I32Var("k1")
 	out := f.I32Var("out")
 	out.Set(a.scratch)
 	stop := a.scratch.Add(keys.AddI(7).AndI(-8).ShlI(2)).Let("stop")
+	k := make([]simd128.I32, a.vectors)
+	for g := range k {
+		k[g] = f.I32Var("k")
+	}
 	f.While(func() simd128.I32 { return out.LtU(stop) }, func() {
-		k1.Set(k0.Add(groupBytes))
-		next := k1.Add(groupBytes).Let("next")
-		a.scoreEight(ct, k0, k1, scale, scaleBytes, dim, out)
-		k0.Set(next)
-		if kind == kernels.KVQ8 {
-			scale.Set(scale.Add(scaleBytes.ShlI(1)))
+		k[0].Set(k0)
+		for g := 1; g < len(k); g++ {
+			k[g].Set(k[g-1].Add(groupBytes))
+			if g > 1 { // keys come in eights
+				k[g].Set(simd128.Select(out.AddI(int32(16*g)).LtU(stop), k[g], k[g-1]))
+			}
 		}
-		out.Set(out.AddI(32))
+		k0.Set(k[len(k)-1].Add(groupBytes))
+		a.scoreTile(ct, k, scale, scaleBytes, dim, out)
+		if kind == kernels.KVQ8 {
+			scale.Set(scale.Add(scaleBytes.MulI(int32(a.vectors))))
+		}
+		out.Set(out.AddI(int32(16 * a.vectors)))
 	})
 	return f
 }
 
-// scoreEight computes eight scores of four queries; it moves k0 and k1.
-func (a attnFunc) scoreEight(ct cacheType, k0, k1, scale, scaleBytes, dim, out simd128.I32) {
-	f := a.f
-	var acc [4][2]simd128.F32x4
-	var q [4]simd128.I32
+// scoreTile computes the scores of a tile; it moves k.
+func (a attnFunc) scoreTile(ct cacheType, k []simd128.I32, scale, scaleBytes, dim, out simd128.I32) {
+	f, acc := a.f, a.sums(len(k))
+	q := make([]simd128.I32, a.queries)
 	for s := range acc {
 		q[s] = f.I32Var("q")
 		q[s].Set(a.slots.LoadI32(s*slotBytes + slotQuery))
-		for g := range acc[s] {
-			acc[s][g] = f.F32x4Var("acc")
-			acc[s][g].Set(f.F32x4(0))
+		for _, y := range acc[s] {
+			y.Set(f.F32x4(0))
 		}
 	}
-	columns := func(scale0, scale1 func() simd128.F32x4) { // four, downwards as in matmul
-		for c := 3; c >= 0; c-- {
-			v0, v1 := ct.load(f, k0, 4*c*int(ct.bytes)), ct.load(f, k1, 4*c*int(ct.bytes))
-			if scale0 != nil {
-				v0, v1 = v0.Mul(scale0()), v1.Mul(scale1())
+	columns := func(scales []simd128.F32x4) { // four, downwards as in matmul
+		for col := 3; col >= 0; col-- {
+			v := make([]simd128.F32x4, len(k))
+			for g := range k {
+				v[g] = ct.load(a.constants, k[g], 4*col*int(ct.bytes))
+				if scales != nil {
+					v[g] = v[g].Mul(scales[g])
+				}
+				v[g] = v[g].Let("v")
 			}
-			v0, v1 = v0.Let("v0"), v1.Let("v1")
 			for s := range acc {
-				x := q[s].Load32Splat(4 * c).AsF32x4().Let("x")
-				acc[s][0].Set(madd(x, v0, acc[s][0]))
-				acc[s][1].Set(madd(x, v1, acc[s][1]))
+				x := q[s].Load32Splat(4 * col).AsF32x4().Let("x")
+				for g, y := range acc[s] {
+					y.Set(madd(x, v[g], y))
+				}
 			}
 		}
 		for s := range q {
 			q[s].Set(q[s].AddI(16))
 		}
-		k0.Set(k0.AddI(16 * ct.bytes))
-		k1.Set(k1.AddI(16 * ct.bytes))
+		for g := range k {
+			k[g].Set(k[g].AddI(16 * ct.bytes))
+		}
 	}
-	end := k0.Add(dim.Mul(f.I32(4 * ct.bytes))).Let("k_end")
+	end := k[0].Add(dim.Mul(f.I32(4 * ct.bytes))).Let("k_end")
 	if ct.bytes > 1 {
-		f.While(func() simd128.I32 { return k0.LtU(end) }, func() { columns(nil, nil) })
+		f.While(func() simd128.I32 { return k[0].LtU(end) }, func() { columns(nil) })
 	} else {
 		block := f.I32Var("block")
 		block.Set(scale)
-		f.While(func() simd128.I32 { return k0.LtU(end) }, func() {
-			s0, s1 := block.LoadF32x4(0).Let("s0"), block.Add(scaleBytes).LoadF32x4(0).Let("s1")
-			stop := k0.AddI(4 * kernels.BlockK).Let("block_end")
-			f.While(func() simd128.I32 { return k0.LtU(stop) }, func() {
-				columns(func() simd128.F32x4 { return s0 }, func() simd128.F32x4 { return s1 })
-			})
+		f.While(func() simd128.I32 { return k[0].LtU(end) }, func() {
+			scales := make([]simd128.F32x4, len(k))
+			for g := range k {
+				scales[g] = block.Add(scaleBytes.MulI(int32(g))).LoadF32x4(0).Let("scale")
+			}
+			stop := k[0].AddI(4 * kernels.BlockK).Let("block_end")
+			f.While(func() simd128.I32 { return k[0].LtU(stop) }, func() { columns(scales) })
 			block.Set(block.AddI(16))
 		})
 	}
-	for s := range acc {
-		for g := range acc[s] {
+	for s := len(acc) - 1; s >= 0; s-- {
+		for g := len(k) - 1; g >= 0; g-- {
 			out.StoreV128(attnScores+s*attnBlock*4+16*g, acc[s][g].AsV128())
 		}
 	}
@@ -156,7 +187,7 @@ func (b *builder) attnSoftmax() *simd128.Func {
 	slopes := a.r.i32("Slopes")
 	bytes := keys.AddI(7).AndI(-8).ShlI(2).Let("bytes")
 	s := f.I32Var("s")
-	f.For(s, f.I32(0), f.I32(4), 1, func() {
+	f.For(s, f.I32(0), f.I32(int32(b.attnTile().queries)), 1, func() {
 		stop := row.Add(bytes).Let("stop")
 		pos := slot.LoadI32(slotPos).SplatI32x4().Let("pos")
 		first := slot.LoadI32(slotFirst).SplatI32x4().Let("first")
@@ -212,10 +243,13 @@ func (a attnFunc) weigh(e *expConstants, slot, row, stop simd128.I32, blockMax s
 	slot.StoreF32(slotMax, top)
 }
 
-// attnValuesOf emits dst = dst·fix + S·v, eight columns of four slots at a time
-// (and four columns where eight do not fit).
+// valueKeys is the number of keys per turn of the loop over values.
+const valueKeys = 4
+
+// attnValuesOf emits dst = dst·fix + S·v, the columns of a tile at a time (and four
+// columns where they do not fit).
 func (b *builder) attnValuesOf(name string, kind kernels.KVType) *simd128.Func {
-	a, keys, v, scale := b.part(name)
+	a, keys, v, scale := b.part(name, kind)
 	f, ct := a.f, cacheTypes[kind]
 	dim := a.r.i32("ValueDim")
 	rowBytes := dim.Mul(f.I32(ct.bytes)).Let("row_bytes")
@@ -226,24 +260,22 @@ func (b *builder) attnValuesOf(name string, kind kernels.KVType) *simd128.Func {
 		a.valueColumns(ct, vectors, v.Add(c.Mul(f.I32(ct.bytes))), rowBytes, keys, c, scale, scaleStride)
 		c.Set(c.AddI(int32(4 * vectors)))
 	}
-	wide := dim.AndI(-8).Let("wide")
-	f.While(func() simd128.I32 { return c.LtU(wide) }, func() { columns(2) })
-	f.If(c.LtU(dim), func() { columns(1) })
+	wide := dim.AndI(int32(-4 * a.vectors)).Let("wide")
+	f.While(func() simd128.I32 { return c.LtU(wide) }, func() { columns(a.vectors) })
+	f.While(func() simd128.I32 { return c.LtU(dim) }, func() { columns(1) })
 	return f
 }
 
 // valueColumns adds a block's values in 4·vectors columns starting at c.
 func (a attnFunc) valueColumns(ct cacheType, vectors int, at, rowBytes, keys, c, scale, scaleStride simd128.I32) {
-	f := a.f
+	f, acc := a.f, a.sums(vectors)
 	v, p := f.I32Var("vp"), f.I32Var("p")
 	v.Set(at)
 	p.Set(a.scratch)
-	var acc [4][2]simd128.F32x4
 	for s := range acc {
 		dst := a.slots.LoadI32(s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
 		fix := a.slots.Load32Splat(s*slotBytes + slotFix).AsF32x4().Let("fix")
-		for i := range vectors {
-			acc[s][i] = f.F32x4Var("acc")
+		for i := vectors - 1; i >= 0; i-- {
 			acc[s][i].Set(dst.LoadF32x4(16 * i).Mul(fix))
 		}
 	}
@@ -252,31 +284,46 @@ func (a attnFunc) valueColumns(ct cacheType, vectors int, at, rowBytes, keys, c,
 		sp = f.I32Var("sp")
 		sp.Set(scale.Add(c.ShrUI(5).ShlI(2)))
 	}
-	stop := a.scratch.Add(keys.ShlI(2)).Let("p_end")
-	f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
-		var x [2]simd128.F32x4
-		for i := range vectors {
-			x[i] = ct.load(f, v, i*4*int(ct.bytes))
+	several := func(n int) { // downwards as in matmul
+		rows := []simd128.I32{v}
+		for len(rows) <= n {
+			rows = append(rows, rows[len(rows)-1].Add(rowBytes).Let("row"))
+		}
+		for j := n - 1; j >= 0; j-- {
+			x := make([]simd128.F32x4, vectors)
+			var d simd128.F32x4
 			if ct.bytes == 1 {
-				x[i] = x[i].Mul(sp.Load32Splat(0).AsF32x4())
+				d = sp.Load32Splat(0).AsF32x4().Let("d")
 			}
-			x[i] = x[i].Let("x")
-		}
-		for s := range acc {
-			w := p.Load32Splat(attnScores + s*attnBlock*4).AsF32x4().Let("w")
-			for i := range vectors {
-				acc[s][i].Set(madd(w, x[i], acc[s][i]))
+			for i := vectors - 1; i >= 0; i-- {
+				x[i] = ct.load(a.constants, rows[j], i*4*int(ct.bytes))
+				if ct.bytes == 1 {
+					x[i] = x[i].Mul(d)
+				}
+				x[i] = x[i].Let("x")
+			}
+			for s := len(acc) - 1; s >= 0; s-- {
+				w := p.Load32Splat(attnScores + s*attnBlock*4 + 4*j).AsF32x4().Let("w")
+				for i := range x {
+					acc[s][i].Set(madd(w, x[i], acc[s][i]))
+				}
 			}
 		}
-		v.Set(v.Add(rowBytes))
-		p.Set(p.AddI(4))
+		v.Set(rows[n])
+		p.Set(p.AddI(int32(4 * n)))
 		if ct.bytes == 1 {
 			sp.Set(sp.Add(scaleStride))
 		}
-	})
+	}
+	stop := a.scratch.Add(keys.ShlI(2)).Let("p_end")
+	if vectors > 1 && !a.direct {
+		wide := a.scratch.Add(keys.AndI(-valueKeys).ShlI(2)).Let("p_wide")
+		f.While(func() simd128.I32 { return p.LtU(wide) }, func() { several(valueKeys) })
+	}
+	f.While(func() simd128.I32 { return p.LtU(stop) }, func() { several(1) })
 	for s := range acc {
 		dst := a.slots.LoadI32(s*slotBytes + slotDst).Add(c.ShlI(2)).Let("dst")
-		for i := range vectors {
+		for i := vectors - 1; i >= 0; i-- {
 			dst.StoreV128(16*i, acc[s][i].AsV128(), 2)
 		}
 	}
