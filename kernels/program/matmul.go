@@ -85,7 +85,7 @@ func (b *builder) tables() *matmulTables {
 		whole = append(whole, b.wideTile(name, wideBlocks[kind], kernels.TileTokens, partial))
 		one = append(one, b.wideTile(name, wideBlocks[kind], 1, partial))
 	}
-	b.matmuls.tile = b.m.Table(append(whole, b.floatTile(kernels.F32, kernels.TileTokens, partial))...)
+	b.matmuls.tile = b.m.Table(append(whole, b.floatTiles(partial))...)
 	single := []*simd128.Func{none}
 	wide := b.singleWide(b.m.Table(one...))
 	for f := range kernels.Formats() {

@@ -5,29 +5,40 @@ import (
 	"pastel/simd128"
 )
 
-// floatUnroll is the number of columns per turn of the inner loop in the baseline: wazero, which
-// runs no other, takes 1.5 to 1.9 times as long with one. V8 is as fast with one.
-const floatUnroll = 4
+// A floatShape is the shape of a tile of float weights.
+type floatShape struct {
+	groups  int
+	columns int // per turn of the inner loop
+}
 
-// oneTokenGroups is the number of groups of a tile of one token: their sums do not wait
-// for one another. In the baseline that shows with float32 alone (wazero 1.5; halves 1.07).
-func (b *builder) oneTokenGroups(format kernels.Format) int {
-	if b.m.Relaxed || format == kernels.F32 {
-		return 4
+// floatShape returns the shape for a number of tokens.
+//
+// One token's sums do not wait for one another in four groups; in the baseline that shows
+// with float32 alone (wazero 1.5; halves 1.07). V8 is as fast with one column to a turn;
+// wazero, which runs the baseline alone, takes 1.5 to 1.9 times as long with one as with
+// four. Two tokens are wazero's as well: four groups share an activation, whose broadcast is
+// four instructions there, and eight columns the check of every pointer (1.28 over four
+// tokens, two groups and four columns; V8 0.98 to 1.01).
+func (b *builder) floatShape(format kernels.Format, width int) floatShape {
+	switch {
+	case b.m.Relaxed && width == 1:
+		return floatShape{groups: 4, columns: 1}
+	case b.m.Relaxed:
+		return floatShape{groups: 2, columns: 1}
+	case width > 1:
+		return floatShape{groups: 4, columns: 8}
+	case format == kernels.F32:
+		return floatShape{groups: 4, columns: 4}
 	}
-	return 2
+	return floatShape{groups: 2, columns: 4}
 }
 
 // floatTile emits a tile function of float weights: one vector holds one column
 // of four rows.
 func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.Func) *simd128.Func {
-	step := format.GroupBytes(1)
+	step, shape := format.GroupBytes(1), b.floatShape(format, width)
 	bytes := func(f *simd128.Func, k simd128.I32) simd128.I32 { return groupBytes(f, format, k) }
-	groups := 2
-	if width == 1 {
-		groups = b.oneTokenGroups(format)
-	}
-	return b.tile(format.String(), groups, width, bytes, partial, func(t *tileFunc) {
+	return b.tile(format.String(), shape.groups, width, bytes, partial, func(t *tileFunc) {
 		f := t.f
 		if width > 1 {
 			t.storeGroup = b.sharedStore(partial, width)
@@ -66,13 +77,33 @@ func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.F
 				x[u].Set(x[u].AddI(int32(4 * n)))
 			}
 		}
-		if !b.m.Relaxed {
-			wide := w[0].Add(t.k.AndI(-floatUnroll).Mul(f.I32(int32(step)))).Let("wide")
-			f.While(func() simd128.I32 { return w[0].LtU(wide) }, func() { columns(floatUnroll) })
+		if shape.columns > 1 {
+			wide := w[0].Add(t.k.AndI(int32(-shape.columns)).Mul(f.I32(int32(step)))).Let("wide")
+			f.While(func() simd128.I32 { return w[0].LtU(wide) }, func() { columns(shape.columns) })
 		}
 		end := t.w[0].Add(t.groupBytes).Let("end")
 		f.While(func() simd128.I32 { return w[0].LtU(end) }, func() { columns(1) })
 	})
+}
+
+// floatTiles emits the tile function of a whole tile of tokens: in the baseline two by
+// two.
+func (b *builder) floatTiles(partial *simd128.Func) *simd128.Func {
+	if b.m.Relaxed {
+		return b.floatTile(kernels.F32, kernels.TileTokens, partial)
+	}
+	tile := b.floatTile(kernels.F32, 2, partial)
+	f := b.m.Func("matmul_F32")
+	base, first, end := f.ParamI32("record"), f.ParamI32("first"), f.ParamI32("end")
+	x, dst, w := f.ParamI32("x"), f.ParamI32("dst"), f.ParamI32("w")
+	r := recordOf(f, base, kernels.Matmul{})
+	t := f.I32Var("t")
+	f.For(t, f.I32(0), f.I32(kernels.TileTokens), 2, func() {
+		f.Call(tile, base, first, end, x, dst, w)
+		x.Set(x.Add(r.i32("XStride").ShlI(3)))
+		dst.Set(dst.Add(r.i32("DstStride").ShlI(3)))
+	})
+	return f
 }
 
 // loadFloatWeights loads one column of four rows as float32.
