@@ -45,6 +45,16 @@
 //     of what is left 24.2, of an eighth 28.6, 64 KB 26. Each share begins unforeseen.
 //   - Loads from the highest address down, in wazero: 1.05 to 1.25 for tiles, 1.2 to 1.3 for
 //     attention. It checks an address only above what it has checked on the same pointer.
+//   - Two queries and four vectors of the cache, against four and two, with all of a float16
+//     or int8 cache widened before and four keys to a turn: attention in wazero 1.37 to 1.43,
+//     one token 1.2 to 1.42; V8 without relaxed SIMD 0.96 to 1.06. A broadcast is mov, pinsrd and
+//     pshufd in wazero, and pinsrd waits for what its register held before. Widening all where
+//     one token reads its cache once: V8 relaxed 0.82 to 0.85, so that flavour keeps four and two.
+//   - The same for float matrices, two tokens by four groups: wazero 1.05 to 1.23, with eight
+//     columns to a turn 1.27; V8 0.98 to 1.02.
+//   - 128 bytes to a turn in rmsnorm and add, against 16: wazero 3.8 and 3.2 (64 bytes: 2.4), V8
+//     1.4 to 1.6 (four sums instead of one) and 1.3. A check is nine instructions in wazero: the memory
+//     is shared, so its length is loaded each time, and the code for failing lies in between.
 //   - exp with rounding by adding 1.5·2²³ and pmin, against nearest, trunc_sat and min
 //     (five and six instructions each): glu 1.85, and 2.0 more with constants in locals;
 //     quantize 3.9.

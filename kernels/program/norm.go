@@ -17,34 +17,54 @@ func (b *builder) normRows(f *simd128.Func, r *record, start, end simd128.I32, b
 	})
 }
 
-// sums adds f(x) over dim floats at x; value gets four floats or one float in
-// lane 0 with zeros elsewhere.
-func sums(f *simd128.Func, x, dim simd128.I32, value func(x simd128.F32x4) simd128.F32x4) simd128.F32 {
-	p := f.I32Var("p")
-	p.Set(x)
-	acc := f.F32x4Var("acc")
-	acc.Set(f.F32x4(0))
-	last := f.F32Var("last")
-	last.Set(f.F32(0))
-	vectors(f, dim, []simd128.I32{p}, func() {
-		acc.Set(acc.Add(value(p.LoadF32x4(0).Let("v"))))
+// squareSum emits square_sum(x, n, mean), once: the sum of (x−mean)².
+func (b *builder) squareSum() *simd128.Func {
+	if b.squares != nil {
+		return b.squares
+	}
+	f := b.m.Func("square_sum")
+	b.squares = f
+	x, n, mean := f.ParamI32("x"), f.ParamI32("n"), f.ParamF32("mean")
+	f.Results(simd128.TypeF32)
+	var acc [4]simd128.F32x4
+	for i := range acc {
+		acc[i] = f.F32x4Var("acc")
+	}
+	last, mean4 := f.F32Var("last"), mean.Splat().Let("mean4")
+	unrolled(f, n, 8, []simd128.I32{x}, func(o int) {
+		d, sum := x.LoadF32x4(o).Sub(mean4).Let("d"), acc[o/16%4]
+		sum.Set(sum.Add(d.Mul(d)))
 	}, func() {
-		last.Set(last.Add(value(p.Load32Splat(0).AsF32x4().Let("v")).Let("v1").ExtractLane(0)))
+		d := x.LoadF32(0).Sub(mean).Let("d")
+		last.Set(last.Add(d.Mul(d)))
 	})
-	return sum4(acc).Add(last).Let("sum")
+	all := acc[0].Add(acc[1]).Add(acc[2].Add(acc[3])).Let("all")
+	f.Return(sum4(all).Add(last))
+	return f
+}
+
+// sum adds n floats at x.
+func sum(f *simd128.Func, x, n simd128.I32) simd128.F32 {
+	p, acc, last := f.I32Var("p"), f.F32x4Var("acc"), f.F32Var("last")
+	p.Set(x)
+	acc.Set(f.F32x4(0))
+	last.Set(f.F32(0))
+	vectors(f, n, []simd128.I32{p}, func() { acc.Set(acc.Add(p.LoadF32x4(0))) }, func() { last.Set(last.Add(p.LoadF32(0))) })
+	return sum4(acc).Add(last)
 }
 
 func (b *builder) rmsNorm() *simd128.Func {
+	squares := b.squareSum()
 	f, r, start, end := b.unitsFunc("rmsnorm", kernels.RMSNorm{})
 	dim, weight, eps := r.i32("Dim"), r.i32("Weight"), r.f32("Eps")
 	b.normRows(f, r, start, end, func(x, dst simd128.I32) {
-		sum := sums(f, x, dim, func(v simd128.F32x4) simd128.F32x4 { return v.Mul(v) })
+		sum := f.Call(squares, x, dim, f.F32(0)).F32(0)
 		scale := f.F32(1).Div(sum.Div(dim.ConvertF32S()).Add(eps).Sqrt()).Let("scale")
 		four := scale.Splat().Let("four")
 		w := f.I32Var("w")
 		w.Set(weight)
-		vectors(f, dim, []simd128.I32{x, dst, w}, func() {
-			dst.StoreV128(0, x.LoadF32x4(0).Mul(four).Mul(w.LoadF32x4(0)).AsV128(), 2)
+		unrolled(f, dim, 8, []simd128.I32{x, dst, w}, func(o int) {
+			dst.StoreV128(o, x.LoadF32x4(o).Mul(four).Mul(w.LoadF32x4(o)).AsV128(), 2)
 		}, func() {
 			dst.StoreF32(0, x.LoadF32(0).Mul(scale).Mul(w.LoadF32(0)))
 		})
@@ -53,16 +73,14 @@ func (b *builder) rmsNorm() *simd128.Func {
 }
 
 func (b *builder) layerNorm() *simd128.Func {
+	squares := b.squareSum()
 	f, r, start, end := b.unitsFunc("layernorm", kernels.LayerNorm{})
 	dim, weight, bias, eps := r.i32("Dim"), r.i32("Weight"), r.i32("Bias"), r.f32("Eps")
 	b.normRows(f, r, start, end, func(x, dst simd128.I32) {
 		n := dim.ConvertF32S().Let("nf")
-		mean := sums(f, x, dim, func(v simd128.F32x4) simd128.F32x4 { return v }).Div(n).Let("mean")
+		mean := sum(f, x, dim).Div(n).Let("mean")
 		mean4 := mean.Splat().Let("mean4")
-		sum := sums(f, x, dim, func(v simd128.F32x4) simd128.F32x4 {
-			d := v.Sub(mean4).Let("d")
-			return d.Mul(d)
-		})
+		sum := f.Call(squares, x, dim, mean).F32(0)
 		scale := f.F32(1).Div(sum.Div(n).Add(eps).Sqrt()).Let("scale")
 		four := scale.Splat().Let("four")
 		w, c := f.I32Var("w"), f.I32Var("c")
@@ -107,7 +125,8 @@ func (b *builder) rope() *simd128.Func {
 		f.While(func() simd128.I32 { return c.LtU(stop) }, func() {
 			o := a.Add(apart).Let("o")
 			p, q := a.LoadF32(0).Let("p"), o.LoadF32(0).Let("q")
-			cos, sin := c.LoadF32(0).Let("cos"), c.LoadF32(4).Let("sin")
+			sin := c.LoadF32(4).Let("sin") // downwards, see unrolled
+			cos := c.LoadF32(0).Let("cos")
 			a.StoreF32(0, p.Mul(cos).Sub(q.Mul(sin)))
 			o.StoreF32(0, p.Mul(sin).Add(q.Mul(cos)))
 			a.Set(a.Add(step))

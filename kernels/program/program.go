@@ -58,6 +58,7 @@ type builder struct {
 	q8Zero  *simd128.Func   // see probe
 
 	nonlinears  *simd128.Func         // see nonlinear, once emitted
+	squares     *simd128.Func         // see squareSum
 	storeGroups map[int]*simd128.Func // see sharedStore, by tokens
 	lookups     lookups               // of the baseline
 }
