@@ -32,25 +32,16 @@ func tokenizeCommand(ctx context.Context, e env, args []string) error {
 func detokenizeCommand(ctx context.Context, e env, args []string) error {
 	var f engineFlags
 	fs := flag.NewFlagSet("detokenize", flag.ContinueOnError)
-	f.register(fs)
 	special := fs.Bool("special", false, "write special tokens out as text")
-	positional, err := parse(fs, e, args, 1)
-	if err != nil {
-		return err
-	}
-	input, err := io.ReadAll(e.stdin)
-	if err != nil {
-		return err
-	}
-	ids, err := idList(string(input))
-	if err != nil {
-		return err
-	}
-	engine, err := f.open(ctx, positional[0])
+	engine, input, err := f.openInput(ctx, fs, e, args)
 	if err != nil {
 		return err
 	}
 	defer engine.close()
+	ids, err := idList(input)
+	if err != nil {
+		return err
+	}
 	text, err := engine.Detokenize(ctx, ids, *special)
 	if err != nil {
 		return err
