@@ -1,7 +1,9 @@
 // The engine as a page uses it: start, load, ask, close. Requests wait in a
 // queue of their own, first come, first served; the worker does the rest.
 
-import { ChatCompletions, Completions, Embeddings } from "./answers.js";
+import { ChatCompletions } from "./chat.js";
+import { Completions } from "./completions.js";
+import { Embeddings } from "./embeddings.js";
 import { type HubOptions, type ModelRef, type Source, resolveModel } from "./download/resolve.js";
 import type { OnProgress } from "./download/progress.js";
 import { BadRequestError, ClosedError } from "./errors.js";
