@@ -19,12 +19,12 @@ WEB_EXT = 10.7.0
 modules = wasm/bundle/bin
 # What keeps engine.wasm small, each measured under gzip (see RATIONALE.md): inlining
 # off 5%; Go's own runtime, which no bytes from outside can steer, without bounds and
-# nil checks 4%; no write barriers, since marking stops the world (wasm/engine/collector.go),
+# nil checks 2.5%; no write barriers, since marking stops the world (wasm/engine/collector.go),
 # 4%; the older garbage collector and allocator 1%. Names stay for the link step.
 trusted = -l -B -d=disablenil -wb=false
 wasmenv = GOOS=wasip1 GOARCH=wasm GOEXPERIMENT=nogreenteagc,nosizespecializedmalloc
 wasmflags = -buildmode=c-shared -trimpath -ldflags="-w -checklinkname=0" -gcflags="all=-l -wb=false" \
-	-gcflags="runtime=$(trusted)" -gcflags="internal/runtime/...=$(trusted)" -gcflags="internal/strconv=$(trusted)"
+	-gcflags="runtime=$(trusted)" -gcflags="internal/runtime/...=$(trusted)"
 
 .PHONY: help
 help: ## list the targets

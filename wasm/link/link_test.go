@@ -23,7 +23,7 @@ func buildReactor(t *testing.T) []byte {
 	const trusted = "-l -B -d=disablenil"
 	out := filepath.Join(t.TempDir(), "reactor.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-w", "-gcflags=all=-l",
-		"-gcflags=runtime="+trusted, "-gcflags=internal/runtime/...="+trusted, "-gcflags=internal/strconv="+trusted,
+		"-gcflags=runtime="+trusted, "-gcflags=internal/runtime/...="+trusted,
 		"-o", out, "./testdata/reactor")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOEXPERIMENT=nogreenteagc,nosizespecializedmalloc")
 	if msg, err := cmd.CombinedOutput(); err != nil {
