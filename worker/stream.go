@@ -203,7 +203,7 @@ func codeOf(err error) fault.Code {
 	switch {
 	case errors.Is(err, io.EOF):
 		return ""
-	case errors.Is(err, errClientGone):
+	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
 		return fault.Aborted
 	}
 	return fault.CodeOf(err)

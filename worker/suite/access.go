@@ -222,4 +222,7 @@ func testBudgetOfTheImpatient(t *testing.T, start Start) {
 	if r := h.Chat(t, "echo", "x", false); r.Status != 429 || r.Code() != "ERR_BUDGET" {
 		t.Errorf("after three questions: %d %s", r.Status, r.Body)
 	}
+	if strings.Contains(h.Logs(), "ERR_INTERNAL") { // nobody is to blame
+		t.Error("a client that leaves is logged as an internal error")
+	}
 }
