@@ -30,7 +30,8 @@ type executor struct {
 	control kernels.Addr
 }
 
-// maxThreads bounds the control block, which has scratch for every thread.
+// maxThreads bounds the control block, which has scratch for every thread; hosts start no
+// more (wasm/host.MaxThreads, web/src/flavour.ts).
 const maxThreads = 64
 
 // start makes a control block for up to n threads. Helpers of an earlier one return.

@@ -10,10 +10,13 @@ import (
 	"pastel/wasm/protocol"
 )
 
+// MaxThreads is the most that meet at the control block of engine.wasm.
+const MaxThreads = 64
+
 // Options say how an engine runs. The zero value is the module with one thread for
 // every core.
 type Options struct {
-	Threads   int    // 0: one for every core
+	Threads   int    // 0: one for every core; at most MaxThreads
 	CacheDir  string // where compiled modules are kept between runs; "" is nowhere
 	Reference bool   // run the plain Go executor in this process instead of the module
 }
@@ -27,13 +30,17 @@ type Engine struct {
 
 // New starts an engine without a model.
 //
-// Errors: ERR_BAD_FILE when the modules were not built into this program.
+// Errors: ERR_BAD_FILE when the modules were not built into this program;
+// ERR_BAD_REQUEST for more than MaxThreads.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Reference {
 		return &Engine{transport: newLocalTransport()}, nil
 	}
 	if o.Threads <= 0 {
-		o.Threads = runtime.NumCPU()
+		o.Threads = min(runtime.NumCPU(), MaxThreads)
+	}
+	if o.Threads > MaxThreads {
+		return nil, fault.New(fault.BadRequest, "host: ", o.Threads, " threads, at most ", MaxThreads)
 	}
 	l, err := newLinker(ctx, o.CacheDir)
 	if err != nil {

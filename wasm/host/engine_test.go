@@ -203,6 +203,13 @@ func TestHelpersJoin(t *testing.T) {
 	}
 }
 
+// TestMaxThreads: more threads than the control block has scratch for are refused.
+func TestMaxThreads(t *testing.T) {
+	if _, err := New(t.Context(), Options{Threads: MaxThreads + 1}); !errors.Is(err, fault.Sentinel(fault.BadRequest)) {
+		t.Errorf("%d threads: %v", MaxThreads+1, err)
+	}
+}
+
 // TestGenerateStops: the end of a context, and an error of the caller's, end a
 // generation within a step and leave the session usable.
 func TestGenerateStops(t *testing.T) {

@@ -19,7 +19,7 @@ import { Transport, workerPort } from "./transport.js";
 export interface CreateOptions extends HubOptions {
   /** Loaded before create resolves; the shards of a split model in their order. Without it, call load. */
   model?: ModelRef | ModelRef[];
-  /** Threads in all; default one per core, at most 8; 1 where the page is not cross-origin isolated. */
+  /** Threads in all; default one per core, at most 8; never more than 64; 1 where the page is not cross-origin isolated. */
   threads?: number;
   /** Tokens of context; default the model's own. Less needs less memory. */
   contextLength?: number;

@@ -72,13 +72,16 @@ export interface ThreadPlan {
   readonly singleThreadReason?: string;
 }
 
-/** More threads than this have not been measured to help. */
-const maxThreads = 8;
+/** More threads than this have not been measured to help, so no more are chosen. */
+const usefulThreads = 8;
+
+/** More threads than this do not fit the engine's control block (wasm/engine/executor.go). */
+const maxThreads = 64;
 
 /** Decides the number of threads. */
 export function planThreads(options: EngineOptions): ThreadPlan {
   const cores = navigator.hardwareConcurrency || 1;
-  const wanted = options.threads > 0 ? options.threads : Math.min(cores, maxThreads);
+  const wanted = options.threads > 0 ? Math.min(options.threads, maxThreads) : Math.min(cores, usefulThreads);
   if (wanted === 1) {
     return { threads: 1, singleThreadReason: options.threads === 1 ? "one thread was asked for" : "one core" };
   }
