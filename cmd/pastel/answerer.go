@@ -34,7 +34,7 @@ func (a *answerer) Answer(ctx context.Context, q worker.Question, emit func(text
 	if err != nil {
 		return out, err
 	}
-	session, err := a.engine.OpenSession(ctx, &protocol.OpenSession{ContextLength: uint32(a.context)})
+	session, err := a.engine.OpenSession(ctx, &protocol.OpenSession{ContextLength: count(a.context)})
 	if err != nil {
 		return out, err
 	}

@@ -45,9 +45,12 @@ func (f *benchFlags) parse(e env, args []string) error {
 	fs.StringVar(&f.check, "check", "", "fail when a ratio is below that of this `FILE` by more than the noise band")
 	fs.StringVar(&f.serve, "serve", "", "serve the page /bench at this `ADDRESS` for any browser, and measure nothing")
 	fs.StringVar(&f.Web, "web", "web", "the repository's folder web (chromium)")
-	positional, err := parseUpTo(fs, e, args, 1)
+	positional, err := parseAny(fs, e, args)
 	if err != nil {
 		return err
+	}
+	if f.Decode < 1 || f.Repeats < 1 {
+		return usagef("--decode and --repeats are at least 1")
 	}
 	if f.Prompts, err = intList(*prompts); err != nil {
 		return err
@@ -61,8 +64,8 @@ func (f *benchFlags) parse(e env, args []string) error {
 
 // model settles which file to measure.
 func (f *benchFlags) model(positional []string) (err error) {
-	if (len(positional) == 1) == (f.synthetic != "") {
-		return usagef("give either a model or --synthetic")
+	if len(positional) > 1 || (len(positional) == 1) == (f.synthetic != "") {
+		return usagef("give either one model or --synthetic, not %q", positional)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -75,16 +78,6 @@ func (f *benchFlags) model(positional []string) (err error) {
 	}
 	f.Model, err = bench.Synthetic(f.Scratch, f.synthetic, f.typ)
 	return err
-}
-
-// parseUpTo is parse for commands that take at most n arguments.
-func parseUpTo(fs *flag.FlagSet, e env, args []string, n int) ([]string, error) {
-	for want := range n {
-		if positional, err := parse(fs, e, args, want); err == nil {
-			return positional, nil
-		}
-	}
-	return parse(fs, e, args, n)
 }
 
 // intList reads "1,2".

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,11 +53,19 @@ func TestQuantize(t *testing.T) {
 	if code != 0 || stdout != "" || !strings.Contains(stderr, "blk.4.ffn_up.weight") {
 		t.Fatalf("quantize exits with %d and prints %q, %q", code, stdout, stderr)
 	}
+	if info, err := os.Stat(out); err != nil || info.Mode().Perm()&0o044 == 0 {
+		t.Errorf("the converted model may be read by %v, %v", info.Mode(), err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if code := dispatch(ctx, env{nil, io.Discard, io.Discard}, []string{"quantize", storiesF32, out + "2", "--type", "q8_0"}); code != 1 {
+		t.Errorf("an interrupted quantize exits with %d, want 1", code)
+	}
 	code, text, stderr := runPastel(t, "", "run", out, "-p", "Once upon a time", "-n", "20", "--temp", "0", "--executor", "reference")
 	if code != 0 || text != story+"\n" {
 		t.Errorf("the converted model says %q (%s), want %q", text, stderr, story)
 	}
-	if left, _ := filepath.Glob(out + ".*"); left != nil {
+	if left, _ := filepath.Glob(out + "?*"); left != nil {
 		t.Errorf("quantize leaves %v", left)
 	}
 }

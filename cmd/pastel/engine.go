@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,6 +49,9 @@ func (f *engineFlags) start(ctx context.Context) (*opened, error) {
 	if f.threads < 0 || f.context < 0 {
 		return nil, usagef("--threads and --ctx are not negative")
 	}
+	if f.threads > host.MaxThreads {
+		return nil, usagef("--threads %d, at most %d", f.threads, host.MaxThreads)
+	}
 	engine, err := host.New(ctx, host.Options{Threads: f.threads, CacheDir: cacheDir(), Reference: f.executor == "reference"})
 	if err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func (f *engineFlags) openInput(ctx context.Context, fs *flag.FlagSet, e env, ar
 	if err != nil {
 		return nil, "", err
 	}
-	text, err := io.ReadAll(e.stdin)
+	text, err := e.input(ctx)
 	if err != nil {
 		return nil, "", err
 	}

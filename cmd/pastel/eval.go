@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -58,8 +59,8 @@ func (f *evalFlags) parse(e env, args []string) (tasks string, err error) {
 		return "", usagef("--in %q: there are wazero and chromium", f.in)
 	case f.server == "" && (f.threshold >= 0 || f.budget >= 0):
 		return "", usagef("--threshold and --budget need --server")
-	case f.budget > 1:
-		return "", usagef("--budget is a share from 0 to 1")
+	case !(f.threshold <= 1 && f.budget <= 1): // nor NaN
+		return "", usagef("--threshold and --budget are a share from 0 to 1")
 	}
 	return positional[0], nil
 }
@@ -90,6 +91,9 @@ func evalCommand(ctx context.Context, e env, args []string) error {
 	tasks, err := eval.Read(in)
 	if err != nil {
 		return err
+	}
+	if len(tasks) == 0 {
+		return fmt.Errorf("eval: %s holds no task", path)
 	}
 	if f.limit > 0 {
 		tasks = tasks[:min(f.limit, len(tasks))]

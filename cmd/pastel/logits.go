@@ -36,7 +36,7 @@ func logitsCommand(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	defer engine.close()
-	open := &protocol.OpenSession{ContextLength: uint32(max(f.context, len(ids)))}
+	open := &protocol.OpenSession{ContextLength: count(max(f.context, len(ids)))}
 	if *all {
 		open.LogitRows = logitRows
 	}

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A command is one verb of the command line.
@@ -37,7 +39,8 @@ var commands = []command{
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the first asks a command to end, a second ends the process
 	code := dispatch(ctx, env{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -69,7 +72,7 @@ func dispatch(ctx context.Context, e env, args []string) int {
 
 // find returns the command of a command line; without one it is help.
 func find(args []string) (command, bool) {
-	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+	if len(args) == 0 || asksHelp(args[0]) {
 		return command{name: "help", run: help}, true
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
@@ -79,9 +82,11 @@ func find(args []string) (command, bool) {
 	return commands[i], true
 }
 
-// exitCode reports a command's error on one line.
+func asksHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "--help"}, arg) }
+
+// exitCode reports a command's error on one line. Help that was asked for is none.
 func exitCode(e env, c command, err error) int {
-	if err == nil {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
 	e.notef("pastel %s: %s\n", c.name, oneLine(err.Error()))
@@ -94,10 +99,16 @@ func exitCode(e env, c command, err error) int {
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func help(_ context.Context, e env, _ []string) error {
-	e.printf("usage: pastel COMMAND ...\n\n")
-	for _, c := range commands {
+	listCommands(e, "pastel", commands)
+	e.printf("Flags may come before or after the model.\n")
+	return nil
+}
+
+// listCommands prints a table of verbs.
+func listCommands(e env, of string, table []command) {
+	e.printf("usage: %s COMMAND ...\n\n", of)
+	for _, c := range table {
 		e.printf("  %-11s%-28s %s\n", c.name, c.args, c.about)
 	}
-	e.printf("\n\"pastel COMMAND -h\" lists a command's flags. Flags may come before or after the model.\n")
-	return nil
+	e.printf("\n\"%s COMMAND -h\" lists a command's flags.\n", of)
 }

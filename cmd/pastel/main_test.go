@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -39,6 +41,10 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", []string{"help"}, 0},
 		{"nothing", nil, 0},
+		{"help of a command", []string{"run", "-h"}, 0},
+		{"help of one that takes a model or none", []string{"bench", "--help"}, 0},
+		{"help of pools", []string{"pool", "-h"}, 0},
+		{"help of a verb", []string{"pool", "blend", "-h"}, 0},
 		{"unknown command", []string{"walk"}, 2},
 		{"unknown flag", []string{"run", storiesF32, "--walk"}, 2},
 		{"no model", []string{"run", "-p", "x"}, 2},
@@ -56,6 +62,18 @@ func TestExitCodes(t *testing.T) {
 		{"unknown executor", []string{"run", storiesF32, "--executor", "gpu"}, 2},
 		{"no tokens", []string{"logits", storiesF32}, 2},
 		{"token that is no number", []string{"logits", storiesF32, "--tokens", "1,x"}, 2},
+		{"ids cut short", []string{"logits", storiesF32, "--tokens", "[1,2"}, 2},
+		{"more threads than there can be", []string{"run", storiesF32, "-p", "x", "--threads", "65"}, 2},
+		{"adapter with an empty scale", []string{"run", storiesF32, "-p", "x", "--adapter", "a.gguf="}, 2},
+		{"context that wraps to one", []string{"run", storiesF32, "-p", "x", "--ctx", "4294967297", "--executor", "reference"}, 1},
+		{"nothing to measure", []string{"bench", storiesF32, "--decode", "0"}, 2},
+		{"threshold that is no number", []string{"eval", "x.jsonl", "--model", storiesF32, "--server", storiesF32, "--threshold", "NaN"}, 2},
+		{"no task", []string{"eval", os.DevNull, "--model", storiesF32}, 1},
+		{"pool of fewer than none", []string{"pool", "train", storiesF32, "--data", notAModel, "--out", "x", "--adapters", "-1"}, 2},
+		{"rank that no machine holds", []string{"pool", "train", storiesF32, "--data", notAModel, "--out", "x", "--rank", "100000000"}, 2},
+		{"rate that is no number", []string{"pool", "train", storiesF32, "--data", notAModel, "--out", "x", "--rate", "NaN"}, 2},
+		{"samples without a model", []string{"pool", "blend", "../../testdata/pool", "--out", "x", "--samples", notAModel}, 2},
+		{"scope that is no cosine", []string{"offload", "calibrate", os.DevNull, "--budget", "0.5", "--scope", "NaN"}, 2},
 		{"missing file", []string{"inspect", "nowhere.gguf"}, 1},
 		{"not a model", []string{"inspect", notAModel}, 1},
 		{"not a model to run", []string{"run", notAModel, "-p", "x", "--executor", "reference"}, 1},
@@ -65,6 +83,9 @@ func TestExitCodes(t *testing.T) {
 			code, stdout, stderr := runPastel(t, "", tt.args...)
 			if code != tt.want {
 				t.Errorf("pastel %q exits with %d, want %d (%s)", tt.args, code, tt.want, stderr)
+			}
+			if tt.want == 0 && (stdout == "" || stderr != "") {
+				t.Errorf("pastel %q prints %q and %q, want help", tt.args, stdout, stderr)
 			}
 			if tt.want != 0 && (stdout != "" || strings.Count(stderr, "\n") != 1) {
 				t.Errorf("pastel %q prints %q and %q, want one line of error", tt.args, stdout, stderr)
@@ -159,6 +180,19 @@ func TestLogits(t *testing.T) {
 			if d := last[i] - all[1][i]; d > 1e-4 || d < -1e-4 {
 				t.Errorf("%s: logit %d: %v alone, %v with --all", executor, i, last[i], all[1][i])
 			}
+		}
+	}
+}
+
+// TestInterruptedInput: who waits for a person at the terminal ends when that is asked.
+func TestInterruptedInput(t *testing.T) {
+	terminal, typing := io.Pipe()
+	defer typing.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	for _, command := range []string{"tokenize", "detokenize", "embed", "render"} {
+		if code := dispatch(ctx, env{terminal, io.Discard, io.Discard}, []string{command, notAModel}); code != 1 {
+			t.Errorf("%s exits with %d, want 1", command, code)
 		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 
 // offloadCommand is `pastel offload VERB`; calibrate is the only verb.
 func offloadCommand(ctx context.Context, e env, args []string) error {
+	if len(args) > 0 && asksHelp(args[0]) {
+		args = []string{"calibrate", "-h"}
+	}
 	if len(args) == 0 || args[0] != "calibrate" {
 		return usagef("offload needs the verb calibrate")
 	}
@@ -52,6 +55,9 @@ func calibrateCommand(_ context.Context, e env, args []string) error {
 	}
 	if (*budget >= 0) == (*accuracy >= 0) {
 		return usagef("offload calibrate needs one of --budget and --accuracy")
+	}
+	if !(*scope >= -2 && *scope <= 1) { // nor NaN
+		return usagef("--scope is a cosine, -1 to 1")
 	}
 	lines, err := readCalibration(e, positional[0])
 	if err != nil {

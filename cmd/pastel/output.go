@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 )
@@ -9,6 +10,30 @@ import (
 type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+}
+
+// maxInput bounds standard input, in bytes: far above any prompt, far below memory.
+const maxInput = 256 << 20
+
+// input reads standard input to its end. It returns when ctx ends, too: a person at a
+// terminal may type nothing.
+func (e env) input(ctx context.Context) ([]byte, error) {
+	var b []byte
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		b, err = io.ReadAll(io.LimitReader(e.stdin, maxInput+1))
+		done <- err
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case err := <-done:
+		if err == nil && len(b) > maxInput {
+			err = fmt.Errorf("pastel: standard input is over %d bytes", maxInput)
+		}
+		return b, err
+	}
 }
 
 // printf writes a part of the answer. It returns no error: dispatch, which makes

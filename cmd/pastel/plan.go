@@ -62,7 +62,7 @@ func (f *planFlags) print(ctx context.Context, e env, model string) error {
 		return err
 	}
 	defer closeFiles()
-	request := &protocol.Preflight{ContextLength: uint32(f.context), KVType: f.kv}
+	request := &protocol.Preflight{ContextLength: count(f.context), KVType: f.kv}
 	measured, err := f.measure(ctx, request)
 	if err != nil {
 		return err

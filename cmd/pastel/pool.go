@@ -15,20 +15,31 @@ import (
 	"pastel/engine/tensor"
 )
 
+// poolCommands is the table of pool's verbs.
+var poolCommands = []command{
+	{"train", "MODEL.gguf --data TEXTS", "train a pool on texts", poolTrain},
+	{"build", "MODEL.gguf --adapter ...", "make a pool of PEFT adapters", poolBuild},
+	{"inspect", "DIR", "print a pool and verify its digests", poolInspect},
+	{"blend", "DIR --out ADAPTER.gguf", "blend a pool into one adapter", poolBlend},
+	{"planted", "", "measure blending on planted tasks", poolPlanted},
+	{"ablate", "MODEL.gguf --data TEXTS", "measure where texts are best placed", poolAblate},
+}
+
 // poolCommand runs one of the verbs on adapter pools.
 func poolCommand(ctx context.Context, e env, args []string) error {
 	if len(args) == 0 {
-		return usagef("pool needs one of train, build, inspect, blend, planted, ablate")
+		return usagef("pool needs a verb; \"pastel pool -h\" lists them")
 	}
-	for _, c := range []command{
-		{name: "train", run: poolTrain}, {name: "build", run: poolBuild}, {name: "inspect", run: poolInspect},
-		{name: "blend", run: poolBlend}, {name: "planted", run: poolPlanted}, {name: "ablate", run: poolAblate},
-	} {
+	if asksHelp(args[0]) {
+		listCommands(e, "pastel pool", poolCommands)
+		return nil
+	}
+	for _, c := range poolCommands {
 		if c.name == args[0] {
 			return c.run(ctx, e, args[1:])
 		}
 	}
-	return usagef("unknown pool command %q", args[0])
+	return usagef("unknown verb %q; \"pastel pool -h\" lists them", args[0])
 }
 
 // readPool opens the pool in dir and, when all is true, loads every adapter.
@@ -121,6 +132,9 @@ func poolBlend(_ context.Context, e env, args []string) error {
 	if *out == "" || (*list == "") == (*samples == "") {
 		return usagef("pool blend needs --out and one of --weights and --samples")
 	}
+	if *samples != "" && *model == "" {
+		return usagef("--samples needs --model, the base that places them")
+	}
 	p, err := readPool(positional[0], *ranks, true)
 	if err != nil {
 		return err
@@ -140,10 +154,13 @@ func poolBlend(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(*out, data, 0o644); err != nil {
+		return err
+	}
 	for n, w := range weights {
 		e.printf("%-20s %.4f\n", p.Adapters[n].Name, w)
 	}
-	return os.WriteFile(*out, data, 0o644)
+	return nil
 }
 
 func parseWeights(list string) ([]float64, error) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -52,6 +53,9 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := checkTraining(o, *n, *rank, *alpha); err != nil {
+		return err
+	}
 	b, err := openBase(positional[0])
 	if err != nil {
 		return err
@@ -88,6 +92,19 @@ func poolTrain(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	return f.write(e, files)
+}
+
+// checkTraining refuses numbers that no training can have.
+func checkTraining(o train.Options, adapters, rank int, alpha float64) error {
+	switch {
+	case o.Steps < 1 || o.Batch < 1 || adapters < 1:
+		return usagef("--steps, --batch and --adapters are at least 1")
+	case rank < 1 || rank > blend.MaxRank:
+		return usagef("--rank %d is not in 1..%d", rank, blend.MaxRank)
+	case !(o.Rate > 0 && o.Rate < math.Inf(1)) || !(alpha >= 0 && alpha < math.Inf(1)):
+		return usagef("--rate is a positive number, --alpha one or 0")
+	}
+	return nil
 }
 
 func (f *poolFlags) spec(base pool.Base, space blend.Space, provenance map[string]string) pool.Spec {

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -17,7 +17,7 @@ import (
 
 // quantizeCommand converts a file of floats and prints on standard error what each
 // tensor's conversion cost.
-func quantizeCommand(_ context.Context, e env, args []string) error {
+func quantizeCommand(ctx context.Context, e env, args []string) error {
 	fs := flag.NewFlagSet("quantize", flag.ContinueOnError)
 	name := fs.String("type", "", "the `TYPE` of the matrices: Q4_0, Q8_0, Q4_K, ...")
 	positional, err := parse(fs, e, args, 2)
@@ -29,7 +29,7 @@ func quantizeCommand(_ context.Context, e env, args []string) error {
 		return usagef("--type %q is not one of %s", *name, strings.Join(quantizable(), ", "))
 	}
 	rows := []byte("tensor\tfrom\tto\trmse\trelative\n")
-	err = quantizeFile(positional[0], positional[1], typ, func(f quantize.Figure) {
+	err = quantizeFile(ctx, positional[0], positional[1], typ, func(f quantize.Figure) {
 		rows = fmt.Appendf(rows, "%s\t%s\t%s\t%.3g\t%.3g\n", f.Name, f.From, f.To, f.RMSE, f.RelRMSE)
 	})
 	if err != nil {
@@ -42,9 +42,9 @@ func quantizeCommand(_ context.Context, e env, args []string) error {
 	return table.Flush()
 }
 
-// quantizeFile writes beside the output and renames, so that a failure leaves no half
-// a file under its name.
-func quantizeFile(from, to string, typ tensor.Type, report func(quantize.Figure)) error {
+// quantizeFile writes beside the output and renames, so that a failure or the end of ctx
+// leaves no half a file under its name.
+func quantizeFile(ctx context.Context, from, to string, typ tensor.Type, report func(quantize.Figure)) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -54,11 +54,11 @@ func quantizeFile(from, to string, typ tensor.Type, report func(quantize.Figure)
 	if err != nil {
 		return err
 	}
-	out, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+".*")
+	out, err := os.Create(to + ".part")
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewWriterSize(out, 1<<20)
+	buffered := bufio.NewWriterSize(untilDone{ctx, out}, 1<<20)
 	err = quantize.File(in, info.Size(), buffered, typ, report)
 	for _, finish := range []func() error{buffered.Flush, out.Close} {
 		if e := finish(); err == nil {
@@ -72,6 +72,19 @@ func quantizeFile(from, to string, typ tensor.Type, report func(quantize.Figure)
 		return errors.Join(err, os.Remove(out.Name()))
 	}
 	return nil
+}
+
+// untilDone is a writer that fails when its context has ended.
+type untilDone struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (w untilDone) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(p)
 }
 
 // quantizable are the names of the types that can be written.

@@ -13,7 +13,7 @@ import (
 
 // renderCommand runs a chat template on the JSON object at standard input and
 // prints the text as it is.
-func renderCommand(_ context.Context, e env, args []string) error {
+func renderCommand(ctx context.Context, e env, args []string) error {
 	fs := flag.NewFlagSet("render", flag.ContinueOnError)
 	day := fs.String("date", "", "the `day` (2026-11-20) that strftime_now sees instead of today")
 	positional, err := parse(fs, e, args, 1)
@@ -32,7 +32,7 @@ func renderCommand(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	input, err := io.ReadAll(e.stdin)
+	input, err := e.input(ctx)
 	if err != nil {
 		return err
 	}

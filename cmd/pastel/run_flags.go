@@ -51,7 +51,7 @@ func (f *samplingFlags) register(fs *flag.FlagSet) {
 const maxSeed = 1<<53 - 1
 
 func (f *samplingFlags) apply(m *protocol.Generate) {
-	m.Temperature, m.TopK, m.TopP, m.MinP = float32(f.temp), uint32(f.topK), float32(f.topP), float32(f.minP)
+	m.Temperature, m.TopK, m.TopP, m.MinP = float32(f.temp), count(f.topK), float32(f.topP), float32(f.minP)
 	m.TypicalP, m.RepeatPenalty = float32(f.typical), float32(f.repeat)
 	m.PresencePenalty, m.FrequencyPenalty = float32(f.presence), float32(f.frequency)
 	m.Seed = uint64(f.seed) & maxSeed
@@ -107,12 +107,12 @@ func (f *runFlags) request(ctx context.Context, o *opened) (*protocol.Generate, 
 			return nil, err
 		}
 	}
-	session, err := o.OpenSession(ctx, &protocol.OpenSession{ContextLength: uint32(f.context), KVType: f.kv})
+	session, err := o.OpenSession(ctx, &protocol.OpenSession{ContextLength: count(f.context), KVType: f.kv})
 	if err != nil {
 		return nil, err
 	}
 	m := &protocol.Generate{
-		Session: session.Session, Prompt: prompt, AddSpecial: true, ParseSpecial: true, MaxTokens: uint32(f.n),
+		Session: session.Session, Prompt: prompt, AddSpecial: true, ParseSpecial: true, MaxTokens: count(f.n),
 		Stop: f.stop, Adapters: o.adapters, Format: format, ShiftContext: f.shift,
 	}
 	f.apply(m)
