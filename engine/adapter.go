@@ -203,10 +203,8 @@ func (s *Session) SetAdapters(active []ActiveAdapter) error {
 			}
 		}
 	}
-	if set.EightBit() {
-		if err := s.planner.Work.FitLoRA(s.model.mem, s.model.weights, s.model.machine.Q8Zero); err != nil {
-			return err
-		}
+	if err := s.planner.Work.FitLoRA(s.model.mem, s.model.weights, s.model.machine.Q8Zero, set); err != nil {
+		return err
 	}
 	if len(active) != 0 || len(s.adapters) != 0 {
 		s.Truncate(0)

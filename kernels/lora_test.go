@@ -27,6 +27,9 @@ func (t *table) loras() {
 		t.add(func(b *bench) { b.loraUp(s.n, s.rows, s.rank, plainFactor) }, "lora/B/%s", s.name)
 	}
 	t.add(func(b *bench) { b.loraUp(3, 13, 32, extremeFactor) }, "lora/B/extremes")
+	for _, n := range []int{1, 6} {
+		t.add(func(b *bench) { b.loraThen(n, 1150, 64) }, "lora/then/n=%d", n)
+	}
 }
 
 // A factor fills the float16 values of a group of rows, [column][row].
@@ -98,6 +101,26 @@ func (b *bench) loraUp(n, rows, rank int, fill factor) {
 		largest = max(largest, math.Abs(float64(tensor.F16ToF32(b.im.Mem.U16(kernels.Addr(src)+64, op.Groups*rank*4)[i]))))
 	}
 	b.want("y", dst, n*stride, 0.25*float64(rank)*0.5*largest*5/254+1e-5)
+}
+
+// loraThen writes rows and has two products added to them share by share: one of eight bits, one of float32.
+func (b *bench) loraThen(n, rows, k int) {
+	op := b.sources((rows+3)/4, 16, []float32{0.5}, plainFactor)
+	op.Block, op.Dst = kernels.LoRABlock, b.alloc(kernels.LoRABytes(rows, 16))
+	b.add(op)
+	x, low, dst := b.floats(n*k), b.floats(n*16), b.floats(n*rows)
+	w, v := b.weights(kernels.F32, rows, k), b.weights(kernels.F32, rows, 16)
+	b.add(kernels.Matmul{Dst: dst, W: w, X: x, N: n, Rows: rows, K: k, XStride: k, DstStride: rows, Format: kernels.F32, Scale: 1})
+	for _, then := range []kernels.Operation{
+		kernels.AddLoRA{Dst: dst, W: op.Dst, X: low, N: n, Rows: rows, Rank: 16, DstStride: rows, Scale: 2, Zero: op.Zero},
+		kernels.Matmul{Dst: dst, W: v, X: low, N: n, Rows: rows, K: 16, XStride: 16, DstStride: rows, Format: kernels.F32, Accumulate: 1, Scale: 1},
+	} {
+		if err := b.im.Tape.AddThen(then); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	b.add(kernels.Scale{X: dst, Count: n * rows, Factor: 0.5}) // behind the barrier
+	b.want("y", dst, n*rows, 16*5*0.5*5.0/254+1e-3)
 }
 
 // TestLoRAWithinBound holds a product with eight-bit factors to what their rounding may do, against a

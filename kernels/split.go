@@ -62,7 +62,7 @@ func (o Softcap) split() (units, grain int)  { return segments(o.Count), 4 }
 func (o Argmax) split() (units, grain int)   { return 1, 1 }
 func (o Pack) split() (units, grain int)     { return groups(o.Rows), 16 }
 
-// A unit of Blend and of AddLoRA is one group of four rows. B has little work for each.
+// A unit of Blend and of AddLoRA is one group of four rows.
 func (o Blend) split() (units, grain int)   { return o.Groups, max(1, 16384/o.K) }
 func (o AddLoRA) split() (units, grain int) { return groups(o.Rows), 48 }
 

@@ -68,10 +68,13 @@ const (
 // FlagSame leaves this operation and the next, each a single chunk of work, to one
 // thread, which needs no barrier between them. FlagEven has each thread take about two
 // shares of the operation, of no more than the grain: where beginning a share is dear.
+// FlagThen makes a thread that has done a share of this operation do that share of the next,
+// too, before it takes another.
 const (
 	FlagBarrier = 1
 	FlagSame    = 2
 	FlagEven    = 4
+	FlagThen    = 8
 )
 
 // A Tape is a list of operations in a Memory, planned once and run many times.
@@ -125,6 +128,19 @@ func (t *Tape) Add(op Operation) error { return t.add(op, FlagBarrier) }
 
 // AddUnordered appends an operation that the following one does not depend on.
 func (t *Tape) AddUnordered(op Operation) error { return t.add(op, 0) }
+
+// AddThen appends an operation of as many units as the last one, each of which depends on that
+// unit of the last and on nothing else since the last barrier. It moves the last one's barrier behind itself.
+//
+// Errors: as Add.
+func (t *Tape) AddThen(op Operation) error {
+	before := &t.words[(t.n-1)*OpWords+1]
+	if err := t.add(op, *before&FlagBarrier); err != nil {
+		return err
+	}
+	*before = *before&^FlagBarrier | FlagThen
+	return nil
+}
 
 func (t *Tape) add(op Operation, flags uint32) error {
 	if (t.n+1)*OpWords > len(t.words) {

@@ -15,34 +15,47 @@ type SidePath struct {
 // The nil set is the base model.
 type AdapterSet map[string][]SidePath
 
-// EightBit reports whether any path's factors have eight bits.
-func (s AdapterSet) EightBit() bool {
+// needs returns the largest total rank beside one matrix, and whether any path's factors have eight bits.
+func (s AdapterSet) needs() (rank int, eightBit bool) {
 	for _, paths := range s {
+		total := 0
 		for _, p := range paths {
-			if p.Format == kernels.Q8_0 {
-				return true
-			}
+			total += p.Rank
+			eightBit = eightBit || p.Format == kernels.Q8_0
 		}
+		rank = max(rank, total)
 	}
-	return false
+	return rank, eightBit
 }
 
 // loraActs names the input that eight-bit factors are multiplied with.
 func loraActs(q8Zero int) actKey { return actKey{kernels.Q8_0.Zero(q8Zero), kernels.Q8_0.Sub()} }
 
-// FitLoRA makes room for the input of eight-bit adapters, which most sessions never have.
+// FitLoRA makes room for adapters' products and inputs, which most sessions never have.
+// Tapes planned before may no longer be run.
 //
-// Errors: ERR_OOM.
-func (work *Work) FitLoRA(mem *kernels.Memory, w *Weights, q8Zero int) error {
-	key := loraActs(q8Zero)
-	for _, b := range addActs(nil, work.acts, key, work.N, widest(w.Config)) {
-		addr, err := mem.Alloc(4 * b.floats)
-		if err != nil {
-			delete(work.acts, key)
-			return err
+// Errors: ERR_OOM; the work is then as it was.
+func (work *Work) FitLoRA(mem *kernels.Memory, w *Weights, q8Zero int, set AdapterSet) error {
+	rank, eightBit := set.needs()
+	if key := loraActs(q8Zero); eightBit && work.acts[key] == nil {
+		for _, b := range addActs(nil, work.acts, key, work.N, widest(w.Config)) {
+			addr, err := mem.Alloc(4 * b.floats)
+			if err != nil {
+				delete(work.acts, key)
+				return err
+			}
+			*b.at = addr
+			work.region = append(work.region, addr)
 		}
-		*b.at = addr
-		work.region = append(work.region, addr)
 	}
+	if rank <= work.loraRank {
+		return nil
+	}
+	addr, err := mem.Alloc(4 * work.N * mostShared * rank)
+	if err != nil {
+		return err
+	}
+	mem.Free(work.lora)
+	work.lora, work.loraRank = addr, rank
 	return nil
 }

@@ -250,54 +250,46 @@ func (p *Planner) linear(m *Matrix, in *input, dst kernels.Addr, stride int, acc
 }
 
 // product multiplies one input with matrices and adds every active adapter's side
-// path: dst += scale·Scale·B·(A·in). Nothing waits for anything but the B's, for
-// what they add to and for their A's, which come first: they are single chunks, so that
-// threads even out behind them.
+// path: dst += scale·Scale·B·(A·in). All products with A come first; those with B are
+// done by the thread that has just written the rows they add to.
 func (p *Planner) product(in *input, stride int, accumulate bool, scale float32, targets []target) {
 	for _, t := range targets {
 		p.ensureActs(t.m, in)
 	}
-	downs, ups := p.sidePaths(0, in, stride, scale, targets)
-	for _, t := range targets {
-		downs = append(downs, p.matmul(t.m, in, t.dst, stride, accumulate, scale))
-	}
-	for n := 1; ; n++ {
-		p.together(downs)
-		if len(ups) == 0 {
-			return
+	var downs []kernels.Operation
+	ups := make([][]kernels.Operation, len(targets))
+	low := p.Work.lora
+	for i, t := range targets {
+		for _, s := range p.Adapters[t.m.Info.Name] {
+			down, up := p.sidePath(s, t, in, low, stride, scale)
+			downs, ups[i] = append(downs, down), append(ups[i], up)
+			low += floats(p.n * s.Rank)
 		}
-		p.together(ups)
-		if downs, ups = p.sidePaths(n, in, stride, scale, targets); len(ups) == 0 {
-			return
+	}
+	for i, op := range downs {
+		p.addBefore(op, i == len(downs)-1)
+	}
+	for i, t := range targets {
+		p.addBefore(p.matmul(t.m, in, t.dst, stride, accumulate, scale), i == len(targets)-1)
+		for _, up := range ups[i] {
+			p.addThen(up)
 		}
 	}
 }
 
-// sidePaths are the products with A and with B of every target's n-th side path.
-func (p *Planner) sidePaths(n int, in *input, stride int, scale float32, targets []target) (downs, ups []kernels.Operation) {
-	low := p.Work.LoRA
-	for _, t := range targets {
-		paths := p.Adapters[t.m.Info.Name]
-		if n >= len(paths) {
-			continue
-		}
-		s := paths[n]
-		down := kernels.Matmul{Dst: low, W: s.A, X: in.at, N: p.n, Rows: s.Rank, K: t.m.K, XStride: in.stride, DstStride: s.Rank,
-			Format: s.Format, Scale: 1}
-		if s.Format == kernels.F32 {
-			ups = append(ups, kernels.Matmul{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, K: s.Rank, XStride: s.Rank,
-				DstStride: stride, Format: s.Format, Accumulate: 1, Scale: scale * s.Scale})
-		} else {
-			key := loraActs(p.Q8Zero)
-			p.quantised(key, in)
-			down.Act, down.X, down.Zero, down.Sub = kernels.ActQ8, *p.Work.acts[key], key.zero, key.sub
-			ups = append(ups, kernels.AddLoRA{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, Rank: s.Rank, DstStride: stride,
-				Scale: scale * s.Scale, Zero: key.zero})
-		}
-		downs = append(downs, down)
-		low += floats(p.n * s.Rank)
+// sidePath is the products with A and with B of one side path. low is room between them.
+func (p *Planner) sidePath(s SidePath, t target, in *input, low kernels.Addr, stride int, scale float32) (down, up kernels.Operation) {
+	a := kernels.Matmul{Dst: low, W: s.A, X: in.at, N: p.n, Rows: s.Rank, K: t.m.K, XStride: in.stride, DstStride: s.Rank,
+		Format: s.Format, Scale: 1}
+	if s.Format == kernels.F32 {
+		return a, kernels.Matmul{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, K: s.Rank, XStride: s.Rank,
+			DstStride: stride, Format: s.Format, Accumulate: 1, Scale: scale * s.Scale}
 	}
-	return downs, ups
+	key := loraActs(p.Q8Zero)
+	p.quantised(key, in)
+	a.Act, a.X, a.Zero, a.Sub = kernels.ActQ8, *p.Work.acts[key], key.zero, key.sub
+	return a, kernels.AddLoRA{Dst: t.dst, W: s.B, X: low, N: p.n, Rows: t.m.Rows, Rank: s.Rank, DstStride: stride,
+		Scale: scale * s.Scale, Zero: key.zero}
 }
 
 // ensureActs quantises in for m unless it is there already.
@@ -352,14 +344,18 @@ func (p *Planner) add(op kernels.Operation) {
 	}
 }
 
-// together adds operations that do not depend on one another.
-func (p *Planner) together(ops []kernels.Operation) {
-	for i, op := range ops {
-		if i < len(ops)-1 {
-			p.addUnordered(op)
-		} else {
-			p.add(op)
-		}
+// addBefore adds an operation that the next does not depend on, unless it is the last of its kind.
+func (p *Planner) addBefore(op kernels.Operation, last bool) {
+	if last {
+		p.add(op)
+	} else {
+		p.addUnordered(op)
+	}
+}
+
+func (p *Planner) addThen(op kernels.Operation) {
+	if p.err == nil {
+		p.err = p.tape.AddThen(op)
 	}
 }
 

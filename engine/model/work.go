@@ -16,11 +16,12 @@ type Work struct {
 	Attn      kernels.Addr // [N, attnDim]
 	FFN       kernels.Addr // [N, 2·hiddenDim] gate and up side by side
 	Tmp       kernels.Addr // [N, dim]
-	LoRA      kernels.Addr // [N, mostShared·MaxRank] products with A
 	Logits    kernels.Addr // [LogitRows, vocabSize]
 	Best      kernels.Addr // [1] int32, the largest logit's index
 	acts      map[actKey]*kernels.Addr
 	experts   expertWork
+	lora      kernels.Addr // [N, mostShared·loraRank] products with A, see FitLoRA
+	loraRank  int
 	region    []kernels.Addr
 }
 
@@ -33,7 +34,7 @@ type buffer struct {
 // actKey names one quantised form of an input.
 type actKey struct{ zero, sub int }
 
-// MaxRank is the largest total rank of one adapter's side path.
+// MaxRank is the largest rank of a side path.
 const MaxRank = 256
 
 // mostShared is the largest number of matrices with a common input: query, key, value.
@@ -45,7 +46,7 @@ func (work *Work) buffers(w *Weights, q8Zero, n, logitRows int) []buffer {
 	list := append(work.expertBuffers(c, n), []buffer{
 		{&work.IDs, n}, {&work.Positions, n}, {&work.X, n * c.Dim}, {&work.H, n * c.Dim}, {&work.H2, n * c.Dim},
 		{&work.QKV, n * c.QKVDim()}, {&work.Attn, n * c.AttnDim()}, {&work.FFN, n * 2 * c.HiddenDim},
-		{&work.Tmp, n * c.Dim}, {&work.LoRA, n * mostShared * MaxRank}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
+		{&work.Tmp, n * c.Dim}, {&work.Logits, logitRows * c.VocabSize}, {&work.Best, 1},
 	}...)
 	for _, m := range w.Matrices {
 		if !m.Format.Quantised() {
@@ -109,4 +110,6 @@ func (work *Work) Free(mem *kernels.Memory) {
 		mem.Free(a)
 	}
 	work.region = nil
+	mem.Free(work.lora)
+	work.lora, work.loraRank = 0, 0
 }

@@ -33,11 +33,19 @@ type loraTape struct {
 	at  kernels.Addr // of the next weights
 }
 
-// tapeOp is an operation, and whether the next one waits for it.
+// tapeOp is an operation and what it has to do with its neighbours.
 type tapeOp struct {
-	op      kernels.Operation
-	barrier bool
+	op   kernels.Operation
+	kind tapeKind
 }
+
+type tapeKind int
+
+const (
+	barrier tapeKind = iota // the next waits for it
+	unordered
+	then // follows the one before share by share
+)
 
 // loraToken is 30 blocks of linear maps in Q4_0, and of an adapter's when rank is not zero.
 func (s *Suite) loraToken(rank int) []tapeOp {
@@ -53,37 +61,38 @@ func (s *Suite) loraToken(rank int) []tapeOp {
 	return t.ops
 }
 
-// product is one input times matrices.
+// product is one input times matrices, in the order of model.Planner.
 func (t *loraTape) product(k int, rows []int, rank int) {
 	t.quantize(kernels.Q4_0, t.acts, k)
 	acts8 := t.acts + 64<<10
-	var ups []kernels.Operation
-	if rank > 0 {
-		t.quantize(kernels.Q8_0, acts8, k)
-	}
-	for i := range rows {
+	var downs, bases []tapeOp
+	for i, r := range rows {
+		dst, low := t.floats[1]+kernels.Addr(8192*i), t.floats[2]+kernels.Addr(4*rank*i)
+		base := t.matmul(kernels.Q4_0, t.take(kernels.Q4_0.PackedBytes(r, k)), 1, r, k)
+		base.Dst = dst
+		bases = append(bases, tapeOp{base, unordered})
 		if rank == 0 {
-			break
+			continue
 		}
-		low := t.floats[2] + kernels.Addr(4*rank*i)
 		down := t.matmul(kernels.Q8_0, t.take(kernels.Q8_0.PackedBytes(rank, k)), 1, rank, k)
 		down.X, down.Dst = acts8, low
-		t.ops = append(t.ops, tapeOp{down, false})
-		ups = append(ups, kernels.AddLoRA{Dst: t.floats[1] + kernels.Addr(8192*i), W: t.take(kernels.LoRABytes(rows[i], rank)), X: low,
-			N: 1, Rows: rows[i], Rank: rank, DstStride: rows[i], Scale: 1, Zero: 128})
+		downs = append(downs, tapeOp{down, unordered})
+		bases = append(bases, tapeOp{kernels.AddLoRA{Dst: dst, W: t.take(kernels.LoRABytes(r, rank)), X: low,
+			N: 1, Rows: r, Rank: rank, DstStride: r, Scale: 1, Zero: 128}, then})
 	}
-	for i, r := range rows {
-		op := t.matmul(kernels.Q4_0, t.take(kernels.Q4_0.PackedBytes(r, k)), 1, r, k)
-		op.Dst = t.floats[1] + kernels.Addr(8192*i)
-		t.ops = append(t.ops, tapeOp{op, i == len(rows)-1})
+	if rank > 0 {
+		t.quantize(kernels.Q8_0, acts8, k)
+		downs[len(downs)-1].kind = barrier
+		t.ops = append(t.ops, downs...)
+		bases[len(bases)-2].kind = barrier
+	} else {
+		bases[len(bases)-1].kind = barrier
 	}
-	for i, up := range ups {
-		t.ops = append(t.ops, tapeOp{up, i == len(ups)-1})
-	}
+	t.ops = append(t.ops, bases...)
 }
 
 func (t *loraTape) quantize(f kernels.Format, dst kernels.Addr, k int) {
-	t.ops = append(t.ops, tapeOp{kernels.Quantize{Dst: dst, X: t.floats[0], N: 1, K: k, XStride: k, Zero: f.Zero(128), Sub: f.Sub()}, true})
+	t.ops = append(t.ops, tapeOp{kernels.Quantize{Dst: dst, X: t.floats[0], N: 1, K: k, XStride: k, Zero: f.Zero(128), Sub: f.Sub()}, barrier})
 }
 
 // take returns room for so many bytes of weights.
@@ -93,15 +102,12 @@ func (t *loraTape) take(n int) kernels.Addr {
 	return at
 }
 
-// addTape makes a case of operations, barriers where they say so.
+// addTape makes a case of operations.
 func (s *Suite) addTape(c Case, ops []tapeOp) {
 	c.Tape = check(kernels.NewTape(s.mem, len(ops)))
 	s.spans = append(s.spans, Span{Addr: c.Tape.Addr(), Bytes: len(ops) * kernels.OpWords * 4})
 	for _, o := range ops {
-		add := c.Tape.Add
-		if !o.barrier {
-			add = c.Tape.AddUnordered
-		}
+		add := []func(kernels.Operation) error{c.Tape.Add, c.Tape.AddUnordered, c.Tape.AddThen}[o.kind]
 		if err := add(o.op); err != nil {
 			panic(err)
 		}

@@ -132,6 +132,7 @@ func (b *builder) walk(ops []operation) *simd128.Func {
 	b.forget(f)
 	f.While(func() simd128.I32 { return p.LtU(w.end) }, func() {
 		f.IfElse(p.LoadI32(kernels.RecordFlags).And(f.I32(kernels.FlagSame)), w.single, w.shared)
+		f.While(func() simd128.I32 { return p.LoadI32(kernels.RecordFlags).And(f.I32(kernels.FlagThen)) }, func() { p.Set(p.AddI(recordBytes)) })
 		f.If(threads.GtSI(1).And(p.LoadI32(kernels.RecordFlags)).And(f.I32(kernels.FlagBarrier)), func() { f.Call(barrier, c, threads) })
 		p.Set(p.AddI(recordBytes))
 	})
@@ -142,7 +143,7 @@ func (b *builder) walk(ops []operation) *simd128.Func {
 // recordBytes is the size of an operation's record.
 const recordBytes = kernels.OpWords * 4
 
-// chunk runs units start..stop of the operation at p.
+// chunk runs units start..stop of the operation at p, and of those that go with it.
 func (b *builder) chunk(ops []operation) *simd128.Func {
 	f := b.m.Func("chunk")
 	p, start, stop := f.ParamI32("p"), f.ParamI32("start"), f.ParamI32("stop")
@@ -153,7 +154,12 @@ func (b *builder) chunk(ops []operation) *simd128.Func {
 	for _, op := range ops {
 		cases[op.code] = func() { f.Call(op.f, p, start, stop) }
 	}
-	f.Switch(p.LoadI32(0), cases, func() { f.Unreachable() })
+	f.Loop(func(again simd128.Label) {
+		f.Switch(p.LoadI32(0), cases, func() { f.Unreachable() })
+		then := p.LoadI32(kernels.RecordFlags).And(f.I32(kernels.FlagThen)).Let("then")
+		p.Set(p.AddI(recordBytes))
+		f.BrIf(again, then)
+	})
 	return f
 }
 
