@@ -17,7 +17,7 @@ import {
   retry,
 } from "./range.js";
 import type { Source } from "./resolve.js";
-import { verifyWhole } from "./verify.js";
+import { WholeDigest } from "./verify.js";
 import { downloadWhole } from "./whole.js";
 
 /** Chunks in flight. HTTP/1.1 allows six connections per host; the page needs some for itself. */
@@ -41,6 +41,7 @@ export interface Job {
   remote: Remote;
   signal: AbortSignal | undefined;
   counter: ProgressCounter;
+  digest: WholeDigest;
 }
 
 /** The store's key for a source: its URL without query and fragment, which may hold signatures that expire. */
@@ -145,15 +146,20 @@ async function resume(store: Store, source: Source, m: Manifest, options: Downlo
   const counter = new ProgressCounter("download", m.file, m.size, options.onProgress);
   counter.add(storedBytes(m));
   const remote = remoteOf(m.url, options, { size: m.size, etag: m.etag });
-  const job = { store, source, m, remote, signal: options.signal, counter };
+  const digest = new WholeDigest(store, m);
+  const job = { store, source, m, remote, signal: options.signal, counter, digest };
   try {
-    await downloadMissing(job);
-  } catch (err) {
-    if (!(err instanceof NoRangesError)) throw err;
-    await downloadWhole(job);
+    try {
+      await downloadMissing(job);
+    } catch (err) {
+      if (!(err instanceof NoRangesError)) throw err;
+      await downloadWhole(job);
+    }
+    counter.finish();
+    await digest.finish(options);
+  } finally {
+    await digest.stop();
   }
-  counter.finish();
-  await verifyWhole(store, m, options);
   m.complete = true;
   await store.save(m);
   return m;
@@ -170,6 +176,7 @@ async function downloadMissing(job: Job): Promise<void> {
       for (let i = missing.shift(); i !== undefined; i = missing.shift()) {
         m.chunks[i] = await fetchChunk({ ...job, signal }, i, buffer);
         await job.store.save(m);
+        job.digest.follow();
       }
     } finally {
       release(buffer);
