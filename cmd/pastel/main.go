@@ -104,6 +104,15 @@ func help(_ context.Context, e env, _ []string) error {
 	return nil
 }
 
+// verbs is a table's names on one line.
+func verbs(table []command) string {
+	var names []string
+	for _, c := range table {
+		names = append(names, c.name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // listCommands prints a table of verbs.
 func listCommands(e env, of string, table []command) {
 	e.printf("usage: %s COMMAND ...\n\n", of)

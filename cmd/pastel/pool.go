@@ -28,7 +28,7 @@ var poolCommands = []command{
 // poolCommand runs one of the verbs on adapter pools.
 func poolCommand(ctx context.Context, e env, args []string) error {
 	if len(args) == 0 {
-		return usagef("pool needs a verb; \"pastel pool -h\" lists them")
+		return usagef("pool needs one of %s", verbs(poolCommands))
 	}
 	if asksHelp(args[0]) {
 		listCommands(e, "pastel pool", poolCommands)
@@ -39,7 +39,7 @@ func poolCommand(ctx context.Context, e env, args []string) error {
 			return c.run(ctx, e, args[1:])
 		}
 	}
-	return usagef("unknown verb %q; \"pastel pool -h\" lists them", args[0])
+	return usagef("unknown verb %q, there are %s", args[0], verbs(poolCommands))
 }
 
 // readPool opens the pool in dir and, when all is true, loads every adapter.
