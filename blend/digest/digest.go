@@ -1,10 +1,9 @@
 // Package digest computes SHA-256.
 //
 // It exists because crypto/sha256 brings the FIPS machinery and its self-tests
-// into engine.wasm. It must not know what it hashes.
+// into engine.wasm, where the kernels module compresses blocks. It must not know
+// what it hashes.
 package digest
-
-import "math/bits"
 
 // Size is the length of a digest in bytes.
 const Size = 32
@@ -15,9 +14,7 @@ const Size = 32
 func Sum(b []byte) [Size]byte {
 	h := initial
 	n := len(b) &^ 63
-	for i := 0; i < n; i += 64 {
-		block(&h, b[i:i+64])
-	}
+	compress(&h, b[:n])
 	// The tail: what is left, one bit, zeros, the length in bits.
 	var tail [128]byte
 	end := 64
@@ -28,9 +25,7 @@ func Sum(b []byte) [Size]byte {
 	for i := range 8 {
 		tail[end-1-i] = byte(uint64(len(b)) * 8 >> (8 * i))
 	}
-	for i := 0; i < end; i += 64 {
-		block(&h, tail[i:i+64])
-	}
+	compress(&h, tail[:end])
 	var out [Size]byte
 	for i, w := range h {
 		out[4*i], out[4*i+1], out[4*i+2], out[4*i+3] = byte(w>>24), byte(w>>16), byte(w>>8), byte(w)
@@ -59,36 +54,6 @@ func IsHex(s string) bool {
 		}
 	}
 	return true
-}
-
-// block is the compression function on 64 bytes.
-func block(h *[8]uint32, p []byte) {
-	var w [64]uint32
-	for i := range 16 {
-		w[i] = uint32(p[4*i])<<24 | uint32(p[4*i+1])<<16 | uint32(p[4*i+2])<<8 | uint32(p[4*i+3])
-	}
-	for i := 16; i < 64; i++ {
-		x, y := w[i-15], w[i-2]
-		s0 := bits.RotateLeft32(x, -7) ^ bits.RotateLeft32(x, -18) ^ x>>3
-		s1 := bits.RotateLeft32(y, -17) ^ bits.RotateLeft32(y, -19) ^ y>>10
-		w[i] = w[i-16] + s0 + w[i-7] + s1
-	}
-	a, b, c, d, e, f, g, hh := h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]
-	for i := range 64 {
-		s1 := bits.RotateLeft32(e, -6) ^ bits.RotateLeft32(e, -11) ^ bits.RotateLeft32(e, -25)
-		t1 := hh + s1 + (e&f ^ ^e&g) + round[i] + w[i]
-		s0 := bits.RotateLeft32(a, -2) ^ bits.RotateLeft32(a, -13) ^ bits.RotateLeft32(a, -22)
-		t2 := s0 + (a&b ^ a&c ^ b&c)
-		hh, g, f, e, d, c, b, a = g, f, e, d+t1, c, b, a, t1+t2
-	}
-	h[0] += a
-	h[1] += b
-	h[2] += c
-	h[3] += d
-	h[4] += e
-	h[5] += f
-	h[6] += g
-	h[7] += hh
 }
 
 // initial and round are the first 32 bits of the fractional parts of the square

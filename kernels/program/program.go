@@ -26,7 +26,7 @@ func (f Flavour) String() string {
 
 // Build returns the binary of kernels.wasm.
 //
-// Exports: see run.go (run, help) and probe.go (q8_zero).
+// Exports: see run.go (run, help), probe.go (q8_zero) and sha256.go.
 func Build(f Flavour) ([]byte, error) {
 	m, err := module(f)
 	if err != nil {
@@ -46,6 +46,7 @@ func module(fl Flavour) (*simd128.Module, error) {
 	b.q8Zero = b.probe()
 	ops := b.operations()
 	b.walker(ops)
+	b.sha256()
 	return m, nil
 }
 
