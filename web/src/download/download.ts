@@ -146,7 +146,7 @@ async function resume(store: Store, source: Source, m: Manifest, options: Downlo
   const counter = new ProgressCounter("download", m.file, m.size, options.onProgress);
   counter.add(storedBytes(m));
   const remote = remoteOf(m.url, options, { size: m.size, etag: m.etag });
-  const digest = new WholeDigest(store, m);
+  const digest = new WholeDigest(store, m, source.chunks);
   const job = { store, source, m, remote, signal: options.signal, counter, digest };
   try {
     try {
