@@ -35,10 +35,9 @@ type Pair struct {
 // zero value is the adapter that changes nothing. An Adapter owns its factors
 // and is immutable once made, so any number of goroutines may read it.
 type Adapter struct {
-	Name   string
-	Digest string // hexadecimal SHA-256 of the bytes it was read from
-	Arch   string // general.architecture it was made for, "" when the format does not say
-	Pairs  []Pair
+	Name  string
+	Arch  string // general.architecture it was made for, "" when the format does not say
+	Pairs []Pair
 }
 
 // Shapes tells the shape [out, in] of a base tensor by its GGUF name; ok is

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"pastel/blend"
-	"pastel/blend/digest"
 	"pastel/engine/gguf"
 	"pastel/engine/tensor"
 	"pastel/fault"
@@ -47,7 +46,7 @@ func Read(name string, data []byte, arch string) (*blend.Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Arch, a.Digest = arch, digest.Hex(data)
+	a.Arch = arch
 	return a, nil
 }
 

@@ -60,8 +60,8 @@ func TestReadRealAdapter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(a.Pairs) != 24 || a.Rank() != 1 || len(a.Digest) != 64 {
-		t.Fatalf("%d pairs of rank %d, digest %q", len(a.Pairs), a.Rank(), a.Digest)
+	if len(a.Pairs) != 24 || a.Rank() != 1 {
+		t.Fatalf("%d pairs of rank %d", len(a.Pairs), a.Rank())
 	}
 	p := a.Pair("blk.23.attn_qkv.weight")
 	if p == nil || p.In != 2048 || p.Out != 6144 || p.Scaling != 32 {

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"pastel/blend"
-	"pastel/blend/digest"
 	"pastel/blend/safetensors"
 	"pastel/fault"
 )
@@ -40,8 +39,6 @@ func Read(name string, config, weights []byte, base Base) (*blend.Adapter, error
 		return nil, err
 	}
 	a.Arch = base.Arch
-	sums := [2][digest.Size]byte{digest.Sum(config), digest.Sum(weights)}
-	a.Digest = digest.Hex(append(sums[0][:], sums[1][:]...))
 	return a, nil
 }
 

@@ -16,9 +16,15 @@ func storeF32(dst []byte, src []float32) {
 	}
 }
 
+// dequantizeF16 widens normal halves in line: engine.wasm, where it reads whole adapters, is built without inlining.
 func dequantizeF16(dst []float32, src []byte) {
 	for i := range dst {
-		dst[i] = getF16(src[2*i:])
+		h := uint32(src[2*i]) | uint32(src[2*i+1])<<8
+		if e := h & 0x7c00; e == 0 || e == 0x7c00 {
+			dst[i] = F16ToF32(uint16(h))
+			continue
+		}
+		dst[i] = math.Float32frombits(h&0x8000<<16 | (h&0x7fff<<13 + 112<<23))
 	}
 }
 
