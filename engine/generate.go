@@ -199,8 +199,9 @@ func (g *Generation) choose(logits []float32) int32 {
 	var mask sample.Mask
 	if c := g.req.Constraint; c != nil {
 		mask = c.Mask()
-	} else if g.sampler.IsPlain() { // the kernels have looked already
-		if id := g.s.Best(); math.Abs(float64(logits[id])) <= math.MaxFloat32 {
+	}
+	if g.sampler.IsPlain() { // the kernels have looked already
+		if id := g.s.Best(); mask.Has(id) && math.Abs(float64(logits[id])) <= math.MaxFloat32 {
 			return id
 		}
 	}

@@ -238,3 +238,40 @@ func TestEmbedIsTheFirstQuery(t *testing.T) {
 		}
 	}
 }
+
+// everyThird forbids two of three tokens, others at every step.
+type everyThird struct{ step int }
+
+func (c *everyThird) Accept(int32) error { c.step++; return nil }
+
+func (c *everyThird) Mask() []uint64 {
+	mask := make([]uint64, 8)
+	for id := c.step % 3; id < 512; id += 3 {
+		mask[id/64] |= 1 << (id % 64)
+	}
+	return mask
+}
+
+// TestConstrainedGreedy: the likeliest of the allowed tokens comes, whether the kernels'
+// choice is allowed or the sampler has to look, which a bias of zero makes it do.
+func TestConstrainedGreedy(t *testing.T) {
+	m := story(t)
+	var got [2][]int32
+	for i, bias := range []map[int32]float32{nil, {7: 0}} {
+		s, err := m.NewSession(engine.SessionOptions{ContextLength: 64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := engine.Request{Prompt: storyPrompt, MaxTokens: 40, IgnoreEnd: true, Sampling: sample.Options{LogitBias: bias}, Constraint: &everyThird{}}
+		_, got[i], _ = generate(t, s, req)
+		s.Close()
+	}
+	for i, id := range got[0] {
+		if int(id)%3 != i%3 {
+			t.Errorf("token %d is %d, which was forbidden", i, id)
+		}
+	}
+	if len(got[0]) != 40 || !slices.Equal(got[0], got[1]) {
+		t.Errorf("kernels' choice %v, sampler's %v", got[0], got[1])
+	}
+}

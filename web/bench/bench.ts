@@ -4,11 +4,18 @@
 import { measureAdapters } from "./adapters.js";
 import { measureLimits } from "./limits.js";
 import { measure, type Measured } from "./measure.js";
-import { profile } from "./profile.js";
+import { constrained, profile } from "./profile.js";
 import { draw } from "./chart.js";
 
 Object.assign(window, {
-  bench: { measure, profile, adapters: measureAdapters, limits: measureLimits, isolated: crossOriginIsolated },
+  bench: {
+    measure,
+    profile,
+    constrained,
+    adapters: measureAdapters,
+    limits: measureLimits,
+    isolated: crossOriginIsolated,
+  },
 });
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;

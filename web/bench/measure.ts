@@ -43,12 +43,17 @@ export function promptIDs(n: number, vocab: number): number[] {
 }
 
 /** A greedy continuation of token ids that does not end early. */
-export function ask(tokens: number[], maxTokens: number, adapters: GenerateAsk["adapters"] = []): GenerateAsk {
+export function ask(
+  tokens: number[],
+  maxTokens: number,
+  adapters: GenerateAsk["adapters"] = [],
+  format = "",
+): GenerateAsk {
   return {
     prompt: "",
     tokens,
     maxTokens,
-    ignoreEOS: true,
+    ignoreEOS: format === "", // a format may have nothing else left
     addSpecial: false,
     parseSpecial: false,
     temperature: 0,
@@ -67,7 +72,7 @@ export function ask(tokens: number[], maxTokens: number, adapters: GenerateAsk["
     repeatLastN: 0,
     shiftContext: false,
     logitBias: [],
-    format: "",
+    format,
   };
 }
 
@@ -86,17 +91,24 @@ async function prefill(engine: Engine, n: number): Promise<number> {
   return performance.now() - begun;
 }
 
-/** Tokens a second over n tokens that follow the first. */
-export async function decode(engine: Engine, n: number, adapters: GenerateAsk["adapters"] = []): Promise<number> {
+/** Tokens a second over the tokens that follow the first: n of them, or fewer where a format ends the text. */
+export async function decode(
+  engine: Engine,
+  n: number,
+  adapters: GenerateAsk["adapters"] = [],
+  format = "",
+): Promise<number> {
   let first = 0;
   let last = 0;
-  const asks = [ask(promptIDs(decodePrompt, engine.model!.vocabSize), n + 1, adapters)];
+  let more = -1;
+  const asks = [ask(promptIDs(decodePrompt, engine.model!.vocabSize), n + 1, adapters, format)];
   await engine.generate(asks, undefined, (event) => {
     if (event.type !== "chunk") return;
     last = performance.now();
     first ||= last;
+    more++;
   });
-  return (n / (last - first)) * 1000;
+  return (more / (last - first)) * 1000;
 }
 
 /** Loads, warms up, and measures everything in turn, repeats times. */
