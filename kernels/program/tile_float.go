@@ -40,7 +40,7 @@ func (b *builder) floatTile(format kernels.Format, width int, partial *simd128.F
 	bytes := func(f *simd128.Func, k simd128.I32) simd128.I32 { return groupBytes(f, format, k) }
 	return b.tile(format.String(), shape.groups, width, bytes, partial, func(t *tileFunc) {
 		f := t.f
-		if width > 1 {
+		if width > 1 || format != kernels.F16 { // F16 has the short rows
 			t.storeGroup = b.sharedStore(partial, width)
 		}
 		xStride := t.rec.i32("XStride").ShlI(2).Let("x_stride")
