@@ -16,16 +16,6 @@ type Answerer interface {
 	Answer(ctx context.Context, q Question, emit func(text string) error) (Outcome, error)
 }
 
-// A Question is a chat request for an Answerer.
-type Question struct {
-	Messages    []ChatMessage
-	MaxTokens   int
-	Temperature float64 // 0: greedy
-	TopP        float64 // 1: off
-	Seed        int64
-	Stop        []string
-}
-
 // An Outcome is how an answer ended.
 type Outcome struct {
 	Finish                         string // "stop" or "length"
@@ -47,15 +37,19 @@ func (e *Embedded) Models() []string { return slices.Clone(e.Serves) }
 
 // Chat implements Backend.
 func (e *Embedded) Chat(ctx context.Context, c *Call) (Answer, error) {
+	q, err := question(c)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	a := &embeddedAnswer{
 		chunks: make(chan []byte), ended: make(chan error, 1), cancel: cancel,
 		head: chunkHead{ID: "chatcmpl-" + newID()[4:], Object: "chat.completion.chunk", Created: time.Now().Unix(), Model: c.Model},
 	}
 	if c.Stream {
-		go a.run(ctx, e.Engine, c)
+		go a.run(ctx, e.Engine, q)
 	} else {
-		go a.runWhole(ctx, e.Engine, c)
+		go a.runWhole(ctx, e.Engine, q)
 	}
 	return a, nil
 }
@@ -96,7 +90,7 @@ type delta struct {
 	Content string `json:"content"`
 }
 
-func (a *embeddedAnswer) run(ctx context.Context, engine Answerer, c *Call) {
+func (a *embeddedAnswer) run(ctx context.Context, engine Answerer, q Question) {
 	send := func(choices []any, u any) error {
 		data, _ := json.Marshal(struct {
 			chunkHead
@@ -114,7 +108,7 @@ func (a *embeddedAnswer) run(ctx context.Context, engine Answerer, c *Call) {
 		return []any{map[string]any{"index": 0, "delta": d, "finish_reason": finish}}
 	}
 	role := "assistant"
-	outcome, err := engine.Answer(ctx, question(c), func(text string) error {
+	outcome, err := engine.Answer(ctx, q, func(text string) error {
 		d := delta{role, text}
 		role = ""
 		return send(choice(d, nil), nil)
@@ -128,9 +122,9 @@ func (a *embeddedAnswer) run(ctx context.Context, engine Answerer, c *Call) {
 	a.end(err)
 }
 
-func (a *embeddedAnswer) runWhole(ctx context.Context, engine Answerer, c *Call) {
+func (a *embeddedAnswer) runWhole(ctx context.Context, engine Answerer, q Question) {
 	var text []byte
-	outcome, err := engine.Answer(ctx, question(c), func(piece string) error {
+	outcome, err := engine.Answer(ctx, q, func(piece string) error {
 		text = append(text, piece...)
 		return ctx.Err()
 	})
@@ -162,11 +156,4 @@ func (a *embeddedAnswer) end(err error) {
 func (o Outcome) usage() any {
 	return map[string]int{"prompt_tokens": o.PromptTokens, "completion_tokens": o.CompletionTokens,
 		"total_tokens": o.PromptTokens + o.CompletionTokens}
-}
-
-func question(c *Call) Question {
-	return Question{
-		Messages: c.Messages(), MaxTokens: c.MaxTokens, Temperature: c.Number("temperature", 1),
-		TopP: c.Number("top_p", 1), Seed: int64(c.Number("seed", 0)), Stop: c.Stop(),
-	}
 }

@@ -33,7 +33,7 @@ var (
 
 // match finds the route of a path and sets its path values.
 //
-// Errors: ERR_NOT_FOUND; ERR_METHOD.
+// Errors: ERR_NOT_FOUND; ERR_METHOD, with the route whose method it is not.
 func match(r *http.Request) (route, error) {
 	found, ok := matchPath(r)
 	if !ok {
@@ -44,7 +44,7 @@ func match(r *http.Request) (route, error) {
 		method = http.MethodGet
 	}
 	if method != found.method {
-		return route{}, fault.New(CodeMethod, "worker: this path takes ", found.method)
+		return found, fault.New(CodeMethod, "worker: this path takes ", found.method)
 	}
 	return found, nil
 }

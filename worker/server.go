@@ -84,6 +84,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rec *record) erro
 	}
 	route, err := match(r)
 	if err != nil {
+		if route.method != "" {
+			w.Header().Set("Allow", route.method)
+		}
 		return err
 	}
 	rec.route = route.name

@@ -75,7 +75,9 @@ func (a *answerer) request(ctx context.Context, q worker.Question) (*protocol.Ge
 	}
 	return &protocol.Generate{
 		Prompt: prompt, AddSpecial: true, ParseSpecial: special, MaxTokens: uint32(q.MaxTokens),
-		Temperature: float32(q.Temperature), TopP: float32(q.TopP), Seed: seed, Stop: q.Stop, Adapters: a.engine.adapters,
+		Temperature: float32(q.Temperature), TopK: count(q.TopK), TopP: float32(q.TopP), MinP: float32(q.MinP), Seed: seed,
+		RepeatPenalty: float32(q.RepeatPenalty), PresencePenalty: float32(q.PresencePenalty), FrequencyPenalty: float32(q.FrequencyPenalty),
+		Stop: q.Stop, Format: q.Format, Adapters: a.engine.adapters,
 	}, nil
 }
 

@@ -88,6 +88,49 @@ func TestServeModel(t *testing.T) {
 	}
 }
 
+// What a question asks beside text is done, or refused.
+func TestServeQuestions(t *testing.T) {
+	url := startServe(t)
+	const begin = `{"model":"stories260K","messages":[{"role":"user","content":"Once upon a time"}],"max_tokens":40,"temperature":0,`
+	_, plain := post(t, url, begin+`"n":1}`)
+	content := func(body string) string {
+		var got struct {
+			Choices []struct{ Message struct{ Content string } }
+		}
+		if json.Unmarshal([]byte(body), &got) != nil || len(got.Choices) != 1 {
+			t.Fatalf("served %s", body)
+		}
+		return got.Choices[0].Message.Content
+	}
+	for _, tt := range []struct {
+		name, fields string
+		want         func(text string) bool
+	}{
+		{"an object", `"response_format":{"type":"json_object"}`, func(s string) bool { return strings.HasPrefix(s, "{") }},
+		{"a schema", `"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"enum":["yes","no"]}}}`,
+			func(s string) bool { return s == `"yes"` || s == `"no"` }},
+		{"text", `"response_format":{"type":"text"}`, func(s string) bool { return s == content(plain) }},
+		{"a penalty", `"frequency_penalty":2`, func(s string) bool { return s != content(plain) }},
+	} {
+		if _, body := post(t, url, begin+tt.fields+`}`); !tt.want(content(body)) {
+			t.Errorf("%s: served %s", tt.name, body)
+		}
+	}
+	for _, fields := range []string{`"tools":[{"type":"function"}]`, `"logprobs":true`, `"logit_bias":{"5":1}`, `"response_format":{"type":"xml"}`, `"response_format":7`} {
+		if status, body := post(t, url, begin+fields+`}`); status != 400 || !strings.Contains(body, "ERR_BAD_REQUEST") {
+			t.Errorf("%s: %d %s", fields, status, body)
+		}
+	}
+	r, err := http.Get(url + "/v1/chat/completions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != 405 || r.Header.Get("Allow") != "POST" {
+		t.Errorf("GET of the chats: %d, allowed is %q", r.StatusCode, r.Header.Get("Allow"))
+	}
+}
+
 func TestServeRefusals(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.json")
