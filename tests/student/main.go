@@ -70,7 +70,7 @@ func sample(ctx context.Context, teacher string, n int, seed uint64) ([]train.Ex
 	if err != nil {
 		return nil, err
 	}
-	defer e.Close(ctx)
+	defer func() { _ = e.Close(ctx) }() // the process ends soon
 	files, shut, err := host.OpenFiles(teacher)
 	if err != nil {
 		return nil, err
