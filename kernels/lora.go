@@ -91,3 +91,25 @@ func (o *operands) addLoRA() (e AddLoRA) {
 	e.N, e.Rows, e.Rank, e.DstStride, e.Scale, e.Zero = o.int(), o.int(), o.int(), o.int(), o.f32(), o.int()
 	return e
 }
+
+// Rebias copies ActQ8 tiles (of Sub 32) for weights of another integer bias: Factor times that of Src. It
+// takes a tenth of the time of quantising anew.
+type Rebias struct {
+	Dst, Src     Addr
+	N, K, Factor int
+}
+
+func (o Rebias) record(r *record) Code {
+	r.addr(o.Dst)
+	r.addr(o.Src)
+	r.int(o.N)
+	r.int(o.K)
+	r.int(o.Factor)
+	return CodeRebias
+}
+
+func (o *operands) rebias() (e Rebias) {
+	e.Dst, e.Src = o.addr(), o.addr()
+	e.N, e.K, e.Factor = o.int(), o.int(), o.int()
+	return e
+}

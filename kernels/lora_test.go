@@ -1,6 +1,7 @@
 package kernels_test
 
 import (
+	"bytes"
 	"math"
 	"testing"
 
@@ -27,6 +28,9 @@ func (t *table) loras() {
 		t.add(func(b *bench) { b.loraUp(s.n, s.rows, s.rank, plainFactor) }, "lora/B/%s", s.name)
 	}
 	t.add(func(b *bench) { b.loraUp(3, 13, 32, extremeFactor) }, "lora/B/extremes")
+	for _, n := range []int{1, 2, 4, 7, 13} {
+		t.add(func(b *bench) { b.rebias(n, 5*32) }, "lora/rebias/n=%d", n)
+	}
 	for _, n := range []int{1, 6} {
 		t.add(func(b *bench) { b.loraThen(n, 1150, 64) }, "lora/then/n=%d", n)
 	}
@@ -101,6 +105,28 @@ func (b *bench) loraUp(n, rows, rank int, fill factor) {
 		largest = max(largest, math.Abs(float64(tensor.F16ToF32(b.im.Mem.U16(kernels.Addr(src)+64, op.Groups*rank*4)[i]))))
 	}
 	b.want("y", dst, n*stride, 0.25*float64(rank)*0.5*largest*5/254+1e-5)
+}
+
+// rebias copies tiles: bit for bit what Quantize makes for the other bias.
+func (b *bench) rebias(n, k int) {
+	l := kernels.ActLayout{K: k, Sub: kernels.BlockK}
+	x, src, dst, want := b.floats(n*k), b.alloc(l.Bytes(n)), b.alloc(l.Bytes(n)), b.alloc(l.Bytes(n))
+	b.add(kernels.Quantize{Dst: src, X: x, N: n, K: k, XStride: k, Zero: 8, Sub: kernels.BlockK})
+	b.add(kernels.Rebias{Dst: dst, Src: src, N: n, K: k, Factor: 16})
+	b.add(kernels.Quantize{Dst: want, X: x, N: n, K: k, XStride: k, Zero: 128, Sub: kernels.BlockK})
+	b.want("rebiased", dst, l.Bytes(n)/4, 0)
+	b.want("quantised", want, l.Bytes(n)/4, 0)
+}
+
+// TestRebiasIsQuantize: copied tiles are those that the other bias would have given.
+func TestRebiasIsQuantize(t *testing.T) {
+	b := newBench(t, 5, 128)
+	b.rebias(7, 96)
+	new(kernels.Reference).Run(b.im.Tape)
+	got, want := b.outs[0], b.outs[1]
+	if !bytes.Equal(b.im.Mem.Bytes(got.addr, 4*got.n), b.im.Mem.Bytes(want.addr, 4*want.n)) {
+		t.Error("Rebias differs from Quantize")
+	}
 }
 
 // loraThen writes rows and has two products added to them share by share: one of eight bits, one of float32.

@@ -60,6 +60,8 @@ func (x *Reference) run(m *Memory, code Code, o *operands) {
 		blend(m, o.blend())
 	case CodeAddLoRA:
 		addLoRA(m, o.addLoRA())
+	case CodeRebias:
+		rebias(m, o.rebias())
 	case CodeRoute:
 		route(m, o.route())
 	case CodeExpertMatmul:

@@ -76,3 +76,16 @@ func addLoRA(m *Memory, e AddLoRA) {
 		}
 	}
 }
+
+func rebias(m *Memory, e Rebias) {
+	layout := ActLayout{K: e.K, Sub: BlockK}
+	copy(m.Bytes(e.Dst, layout.Bytes(e.N)), m.Bytes(e.Src, layout.Bytes(e.N)))
+	for t := 0; t < e.N; {
+		width := TileWidth(e.N - t)
+		_, start, sum := layout.planes(width)
+		for i, v := range m.I32(e.Dst+Addr(t*layout.TokenBytes()+start), (sum-start)/4) {
+			m.I32(e.Dst+Addr(t*layout.TokenBytes()+start), (sum-start)/4)[i] = StartBits + int32(e.Factor)*(v-StartBits)
+		}
+		t += width
+	}
+}

@@ -65,6 +65,7 @@ func (o Pack) split() (units, grain int)     { return groups(o.Rows), 16 }
 // A unit of Blend and of AddLoRA is one group of four rows.
 func (o Blend) split() (units, grain int)   { return o.Groups, max(1, 16384/o.K) }
 func (o AddLoRA) split() (units, grain int) { return groups(o.Rows), 48 }
+func (o Rebias) split() (units, grain int)  { return tiles(o.N), 1 }
 
 func groups(rows int) int { return (rows + GroupRows - 1) / GroupRows }
 func segments(n int) int  { return (n + SegmentFloats - 1) / SegmentFloats }

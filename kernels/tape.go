@@ -36,6 +36,7 @@ const (
 	CodePack
 	CodeBlend
 	CodeAddLoRA
+	CodeRebias
 	CodeRoute
 	CodeExpertMatmul
 	CodeExpertSum
@@ -44,7 +45,7 @@ const (
 
 var codeNames = [nCodes]string{
 	"none", "embed", "rmsnorm", "layernorm", "quantize", "matmul", "rope", "storek", "storev",
-	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "blend", "addlora", "route", "expertmatmul", "expertsum",
+	"attention", "glu", "activate", "add", "scale", "softcap", "argmax", "pack", "blend", "addlora", "rebias", "route", "expertmatmul", "expertsum",
 }
 
 func (c Code) String() string {

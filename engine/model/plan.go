@@ -308,6 +308,12 @@ func (p *Planner) quantised(key actKey, in *input) {
 		}
 	}
 	in.made = append(in.made, key)
+	for _, k := range in.made[:len(in.made)-1] {
+		if k.sub == kernels.BlockK && key.sub == k.sub && k.zero > 0 && key.zero%k.zero == 0 {
+			p.add(kernels.Rebias{Dst: *p.Work.acts[key], Src: *p.Work.acts[k], N: p.n, K: in.k, Factor: key.zero / k.zero})
+			return
+		}
+	}
 	p.add(kernels.Quantize{Dst: *p.Work.acts[key], X: in.at, N: p.n, K: in.k, XStride: in.stride, Zero: key.zero, Sub: key.sub})
 }
 

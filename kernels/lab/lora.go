@@ -81,7 +81,7 @@ func (t *loraTape) product(k int, rows []int, rank int) {
 			N: 1, Rows: r, Rank: rank, DstStride: r, Scale: 1, Zero: 128}, then})
 	}
 	if rank > 0 {
-		t.quantize(kernels.Q8_0, acts8, k)
+		t.ops = append(t.ops, tapeOp{kernels.Rebias{Dst: acts8, Src: t.acts, N: 1, K: k, Factor: kernels.Q8_0.Zero(128) / kernels.Q4_0.Zero(128)}, barrier})
 		downs[len(downs)-1].kind = barrier
 		t.ops = append(t.ops, downs...)
 		bases[len(bases)-2].kind = barrier

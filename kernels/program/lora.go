@@ -78,3 +78,37 @@ func (b *builder) roundRanks(f *simd128.Func, r *record, x, scratch simd128.I32)
 	scale = top.Mul(r.f32("Scale")).Div(f.F32(127)).Splat().Let("scale")
 	return func() simd128.I32x4 { return starts }, scale
 }
+
+// rebias emits the operation. A unit is a tile: whole ones first, then those of one token.
+func (b *builder) rebias() *simd128.Func {
+	f, r, start, end := b.unitsFunc("rebias", kernels.Rebias{})
+	nb := r.i32("K").ShrUI(5).Let("nb")
+	tokenBytes := actTokenBytes(nb, f.I32(1)).Let("token_bytes")
+	whole := r.i32("N").ShrUI(2).Let("whole")
+	factor := r.i32("Factor")
+	toSrc := r.i32("Src").Sub(r.i32("Dst")).Let("to_src")
+	u, p, stop := f.I32Var("u"), f.I32Var("p"), f.I32Var("stop")
+	f.For(u, start, end, 1, func() {
+		full := u.LtS(whole).Let("full")
+		width := simd128.Select(full, f.I32(kernels.TileTokens), f.I32(1)).Let("width")
+		t := simd128.Select(full, u.ShlI(2), u.Add(whole.MulI(kernels.TileTokens-1))).Let("t")
+		tile := r.i32("Dst").Add(t.Mul(tokenBytes)).Let("tile")
+		p.Set(tile)
+		stop.Set(tile.Add(width.Mul(tokenBytes)))
+		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+			src := p.Add(toSrc).Let("src")
+			for at := 48; at >= 0; at -= 16 {
+				p.StoreV128(at, src.LoadI8x16(at).AsV128())
+			}
+			p.Set(p.AddI(64))
+		})
+		blocks := nb.Mul(width).Let("blocks")
+		p.Set(tile.Add(blocks.MulI(kernels.ActBlockBytes + 4)))
+		stop.Set(p.Add(blocks.ShlI(2)))
+		f.While(func() simd128.I32 { return p.LtU(stop) }, func() {
+			p.StoreI32(0, p.LoadI32(0).SubI(kernels.StartBits).Mul(factor).AddI(kernels.StartBits))
+			p.Set(p.AddI(4))
+		})
+	})
+	return f
+}

@@ -92,6 +92,7 @@ func (b *builder) operations() []operation {
 		{kernels.CodePack, b.pack()},
 		{kernels.CodeBlend, b.blend()},
 		{kernels.CodeAddLoRA, b.addLoRA()},
+		{kernels.CodeRebias, b.rebias()},
 		{kernels.CodeRoute, b.route()},
 		{kernels.CodeExpertMatmul, b.expertMatmul()},
 		{kernels.CodeExpertSum, b.expertSum()},
