@@ -15,7 +15,11 @@ import (
 func embedCommand(ctx context.Context, e env, args []string) error {
 	var f engineFlags
 	fs := flag.NewFlagSet("embed", flag.ContinueOnError)
-	engine, text, err := f.openInput(ctx, fs, e, args)
+	model, text, err := f.input(ctx, fs, e, args)
+	if err != nil {
+		return err
+	}
+	engine, err := f.open(ctx, model)
 	if err != nil {
 		return err
 	}

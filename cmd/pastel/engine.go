@@ -59,19 +59,15 @@ func (f *engineFlags) start(ctx context.Context) (*opened, error) {
 	return &opened{Engine: engine}, nil
 }
 
-// openInput parses the flags of a command that reads text from standard input, reads it and opens the model.
-func (f *engineFlags) openInput(ctx context.Context, fs *flag.FlagSet, e env, args []string) (*opened, string, error) {
+// input parses the flags of a command that reads text from standard input and a model, and reads the text.
+func (f *engineFlags) input(ctx context.Context, fs *flag.FlagSet, e env, args []string) (model, text string, err error) {
 	f.register(fs)
 	positional, err := parse(fs, e, args, 1)
 	if err != nil {
-		return nil, "", err
+		return "", "", err
 	}
-	text, err := e.input(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	engine, err := f.open(ctx, positional[0])
-	return engine, string(text), err
+	b, err := e.input(ctx)
+	return positional[0], string(b), err
 }
 
 // open starts an engine and loads the model and the adapters.

@@ -224,6 +224,37 @@ func TestTokenizeInverse(t *testing.T) {
 	}
 }
 
+// TestVocabulary: a file that has a tokenizer and no tensors serves as the model does.
+func TestVocabulary(t *testing.T) {
+	header, err := readHeader(storiesF32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "vocab.gguf")
+	var file bytes.Buffer
+	if err := gguf.Write(&file, &gguf.File{Metadata: header.Metadata}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const text = "<s>Once upon a time 🙂"
+	for _, flags := range [][]string{nil, {"--no-bos"}, {"--no-special"}} {
+		_, want, _ := runPastel(t, text, append([]string{"tokenize", storiesF32, "--executor", "reference"}, flags...)...)
+		code, got, stderr := runPastel(t, text, append([]string{"tokenize", path}, flags...)...)
+		if code != 0 || got != want || want == "" {
+			t.Errorf("tokenize %q = %s (%s), with the model %s", flags, got, stderr, want)
+		}
+	}
+	_, ids, _ := runPastel(t, text, "tokenize", path)
+	for _, flags := range [][]string{nil, {"--special"}} {
+		_, want, _ := runPastel(t, ids, append([]string{"detokenize", storiesF32, "--executor", "reference"}, flags...)...)
+		if code, got, stderr := runPastel(t, ids, append([]string{"detokenize", path}, flags...)...); code != 0 || got != want || want == "" {
+			t.Errorf("detokenize %q = %q (%s), with the model %q", flags, got, stderr, want)
+		}
+	}
+}
+
 // inspected is the part of inspect's output that the tests look at.
 type inspected struct {
 	Version  uint32

@@ -15,12 +15,16 @@ func tokenizeCommand(ctx context.Context, e env, args []string) error {
 	fs := flag.NewFlagSet("tokenize", flag.ContinueOnError)
 	noSpecial := fs.Bool("no-special", false, "take text that looks like a special token for text")
 	noBOS := fs.Bool("no-bos", false, "add nothing the model asks for, such as a begin-of-sequence token")
-	engine, text, err := f.openInput(ctx, fs, e, args)
+	model, text, err := f.input(ctx, fs, e, args)
 	if err != nil {
 		return err
 	}
-	defer engine.close()
-	ids, err := engine.Tokenize(ctx, &protocol.Tokenize{Text: text, AddSpecial: !*noBOS, ParseSpecial: !*noSpecial})
+	coder, err := f.openCoder(ctx, model)
+	if err != nil {
+		return err
+	}
+	defer coder.close()
+	ids, err := coder.Tokenize(ctx, &protocol.Tokenize{Text: text, AddSpecial: !*noBOS, ParseSpecial: !*noSpecial})
 	if err != nil {
 		return err
 	}
@@ -33,16 +37,20 @@ func detokenizeCommand(ctx context.Context, e env, args []string) error {
 	var f engineFlags
 	fs := flag.NewFlagSet("detokenize", flag.ContinueOnError)
 	special := fs.Bool("special", false, "write special tokens out as text")
-	engine, input, err := f.openInput(ctx, fs, e, args)
+	model, input, err := f.input(ctx, fs, e, args)
 	if err != nil {
 		return err
 	}
-	defer engine.close()
 	ids, err := idList(input)
 	if err != nil {
 		return err
 	}
-	text, err := engine.Detokenize(ctx, ids, *special)
+	coder, err := f.openCoder(ctx, model)
+	if err != nil {
+		return err
+	}
+	defer coder.close()
+	text, err := coder.Detokenize(ctx, ids, *special)
 	if err != nil {
 		return err
 	}
