@@ -19,7 +19,7 @@ func (b *builder) direct(f kernels.Format) bool {
 	switch f {
 	case kernels.Q8_0, kernels.Q4_0:
 		return true
-	case kernels.Q4_K, kernels.Q6_K, kernels.TQ1_0, kernels.TQ2_0, kernels.Q5_K, kernels.Q4_1:
+	case kernels.Q4_K, kernels.Q6_K, kernels.TQ1_0, kernels.TQ2_0, kernels.Q5_K, kernels.Q5_0, kernels.Q4_1:
 		return b.m.Relaxed
 	}
 	return false
@@ -77,7 +77,7 @@ func (b *builder) tables() *matmulTables {
 	}
 	none.Unreachable()
 	partial := b.storePartial()
-	b.prime = b.primeFunc()
+	b.ahead = b.aheadFunc()
 	b.matmuls = &matmulTables{sizes: b.sizes(), partial: partial}
 	b.matmuls.unpack = b.unpack()
 	var whole, one []*simd128.Func

@@ -55,7 +55,7 @@ type builder struct {
 	m       *simd128.Module
 	scratch *simd128.Global // address of this thread's scratch
 	matmuls *matmulTables   // tile functions, once emitted
-	prime   *simd128.Func   // see toucher
+	ahead   *simd128.Func   // see toucher
 	q8Zero  *simd128.Func   // see probe
 
 	nonlinears  *simd128.Func         // see nonlinear, once emitted

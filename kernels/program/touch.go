@@ -31,14 +31,12 @@ type toucher struct {
 // them are multiplied.
 func (b *builder) toucher(t *tileFunc, stride int) toucher {
 	f := t.f
+	at := f.I32Var("touched")
+	at.Set(t.w[0].Sub(t.start))
 	tile := t.groupBytes.MulI(int32(len(t.w)))
-	base := t.start.Add(tile).AddI(touchBytes + pageBytes - 1).And(f.I32(-pageBytes)).Let("touch_base")
-	end := t.w[0].Add(t.end.Sub(t.group).Mul(t.groupBytes)).Let("touch_end")
-	last := f.MemorySize().ShlI(16).SubI(2*touchBytes + pageBytes).Let("touch_last")
-	n := toucher{t: t, base: base, limit: simd128.Select(end.LtU(last), end, last).Let("touch_limit"), at: f.I32Var("touched"), stride: stride}
-	n.at.Set(t.w[0].Sub(t.start))
-	f.If(n.at.Eqz(), func() { f.Call(b.prime, t.start, simd128.Select(base.LtU(n.limit), base, n.limit)) })
-	return n
+	end := t.w[0].Add(t.end.Sub(t.group).Mul(t.groupBytes))
+	ahead := f.Call(b.ahead, t.start, t.start.Add(tile), end, at)
+	return toucher{t: t, base: ahead.I32(0), limit: ahead.I32(1), at: at, stride: stride}
 }
 
 // touch touches what one turn of the inner loop asks for.
@@ -63,16 +61,24 @@ func (n toucher) touch() {
 	n.at.Set(n.at.AddI(int32(n.stride)))
 }
 
-// primeFunc emits prime(from, to), which touches the beginnings of the pages in between.
-func (b *builder) primeFunc() *simd128.Func {
-	f := b.m.Func("prime")
-	from, to := f.ParamI32("from"), f.ParamI32("to")
-	p := f.I32Var("p")
-	p.Set(from)
-	f.While(func() simd128.I32 { return p.LtU(to) }, func() {
-		p.LoadI32(64).Let("touch")
-		p.LoadI32(0).Let("touch")
-		p.Set(p.And(f.I32(-pageBytes)).AddI(pageBytes))
+// aheadFunc emits ahead(start, tile, end, at) → base, limit: where a call that
+// multiplies the bytes from start to end, the first tile up to tile, begins and ends
+// touching. When it begins, at zero, the beginnings of the pages before base are touched.
+func (b *builder) aheadFunc() *simd128.Func {
+	f := b.m.Func("ahead")
+	start, tile, end, at := f.ParamI32("start"), f.ParamI32("tile"), f.ParamI32("end"), f.ParamI32("at")
+	f.Results(simd128.TypeI32, simd128.TypeI32)
+	base := tile.AddI(touchBytes + pageBytes - 1).And(f.I32(-pageBytes)).Let("base")
+	last := f.MemorySize().ShlI(16).SubI(2*touchBytes + pageBytes).Let("last")
+	limit := simd128.Select(end.LtU(last), end, last).Let("limit")
+	f.If(at.Eqz(), func() {
+		stop := simd128.Select(base.LtU(limit), base, limit).Let("stop")
+		f.While(func() simd128.I32 { return start.LtU(stop) }, func() {
+			start.LoadI32(64).Let("touch")
+			start.LoadI32(0).Let("touch")
+			start.Set(start.And(f.I32(-pageBytes)).AddI(pageBytes))
+		})
 	})
+	f.Return(base, limit)
 	return f
 }
