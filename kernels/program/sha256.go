@@ -44,8 +44,8 @@ func shaExpand(f *simd128.Func, work, p simd128.I32) {
 	})
 }
 
-// shaCompress mixes a schedule into the state, eight rounds a turn, after which every
-// variable has its own name again.
+// shaCompress mixes a schedule into the state, four rounds a turn, after which the
+// variables' halves have changed places.
 func shaCompress(f *simd128.Func, work, round simd128.I32) {
 	var v [8]simd128.I32
 	for i := range v {
@@ -53,9 +53,9 @@ func shaCompress(f *simd128.Func, work, round simd128.I32) {
 		v[i].Set(work.LoadI32(shaState + 4*i))
 	}
 	i := f.I32Var("i")
-	f.For(i, f.I32(0), f.I32(64*4), 8*4, func() {
+	f.For(i, f.I32(0), f.I32(64*4), 4*4, func() {
 		w, k := work.Add(i).Let("w"), round.Add(i).Let("k")
-		for r := range 8 {
+		for r := range 4 {
 			at := func(i int) simd128.I32 { return v[(i-r+8)%8] }
 			a, b, c, d := at(0), at(1), at(2), at(3)
 			e, g, h := at(4), at(6), at(7)
@@ -66,6 +66,11 @@ func shaCompress(f *simd128.Func, work, round simd128.I32) {
 			s0 := a.RotlI(32 - 2).Xor(a.RotlI(32 - 13)).Xor(a.RotlI(32 - 22))
 			majority := a.And(b).Or(a.Or(b).And(c))
 			h.Set(t1.Add(s0).Add(majority))
+		}
+		for j := range 4 {
+			first := v[j].Let("first")
+			v[j].Set(v[j+4])
+			v[j+4].Set(first)
 		}
 	})
 	for i := range v {
