@@ -89,6 +89,9 @@ func (a *adapterFlags) Set(s string) error {
 			f = adapterFlag{path: s[:i], scale: float32(scale)}
 		}
 	}
+	if s := float64(f.scale); math.IsNaN(s) || math.IsInf(s, 0) {
+		return errors.New("a scale is finite")
+	}
 	if strings.HasSuffix(f.path, "=") {
 		return errors.New("no scale after =")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"math"
 	"math/rand/v2"
 	"os"
 
@@ -47,6 +48,24 @@ func (f *samplingFlags) register(fs *flag.FlagSet) {
 	fs.Int64Var(&f.seed, "seed", -1, "seed of sampling; negative is a new one each time")
 }
 
+// check refuses numbers that choose nothing, NaN among them.
+func (f *samplingFlags) check() error {
+	if f.topK < 0 || f.repeat < 0 || !(f.temp >= 0 && f.temp <= math.MaxFloat32) {
+		return usagef("--temp, --top-k and --repeat-penalty are not negative, and finite")
+	}
+	for _, share := range []float64{f.topP, f.minP, f.typical} {
+		if !(share >= 0 && share <= 1) {
+			return usagef("--top-p, --min-p and --typical are from 0 to 1, not %g", share)
+		}
+	}
+	for _, penalty := range []float64{f.repeat, f.presence, f.frequency} {
+		if !(math.Abs(penalty) <= math.MaxFloat32) {
+			return usagef("penalties are finite, not %g", penalty)
+		}
+	}
+	return nil
+}
+
 // maxSeed is the largest seed the protocol carries.
 const maxSeed = 1<<53 - 1
 
@@ -83,8 +102,8 @@ func (f *runFlags) parse(e env, args []string) (model string, err error) {
 
 func (f *runFlags) check() error {
 	switch {
-	case f.n < 0 || f.temp < 0 || f.topK < 0:
-		return usagef("-n, --temp and --top-k are not negative")
+	case f.n < 0:
+		return usagef("-n is not negative")
 	case f.choices < 1 || f.choices > 1 && f.shift:
 		return usagef("--choices is at least 1, and 1 with --shift")
 	case f.chatML && !f.chat:
@@ -92,7 +111,7 @@ func (f *runFlags) check() error {
 	case f.shift && f.n == 0:
 		return usagef("--shift without -n might never end")
 	}
-	return nil
+	return f.samplingFlags.check()
 }
 
 // request opens a session and builds the generation for it.
