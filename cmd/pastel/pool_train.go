@@ -27,82 +27,98 @@ type line struct {
 	Task   string `json:"task"`   // texts of one task share their blend weights; may be empty
 }
 
-// poolTrain trains a pool on texts and writes it, and each adapter for PEFT.
-func poolTrain(ctx context.Context, e env, args []string) error {
-	var f poolFlags
+// trainFlags are the flags of pool train.
+type trainFlags struct {
+	poolFlags
+	train.Options
+	data, mode, targets, checkpoint string
+	adapters, rank                  int
+	alpha                           float64
+}
+
+// parse returns the base model's path.
+func (f *trainFlags) parse(e env, args []string) (string, error) {
 	fs := flag.NewFlagSet("pool train", flag.ContinueOnError)
 	f.register(fs)
-	data := fs.String("data", "", "`FILE.jsonl` of {\"prompt\", \"text\", \"task\"}")
-	mode := fs.String("mode", string(train.Joint), "joint (each text through its own blend) or cluster (each adapter alone)")
-	n := fs.Int("adapters", 8, "adapters in the pool")
-	rank := fs.Int("rank", 8, "rank of each adapter")
-	alpha := fs.Float64("alpha", 0, "lora_alpha; 0 means twice the rank")
-	targets := fs.String("targets", "all", "all linear maps, or a `LIST` such as attn_q,attn_v")
-	checkpoint := fs.String("checkpoint", "", "`FILE` to save the state to every 50 steps, and to resume from if it exists")
-	var o train.Options
-	fs.IntVar(&o.Steps, "steps", 300, "optimiser steps")
-	fs.IntVar(&o.Batch, "batch", 16, "texts a step")
-	fs.Float64Var(&o.Rate, "rate", 2e-3, "peak learning rate")
-	fs.Uint64Var(&o.Seed, "seed", 1, "seed of everything drawn")
+	fs.StringVar(&f.data, "data", "", "`FILE.jsonl` of {\"prompt\", \"text\", \"task\"}")
+	fs.StringVar(&f.mode, "mode", string(train.Joint), "joint (each text through its own blend) or cluster (each adapter alone)")
+	fs.IntVar(&f.adapters, "adapters", 8, "adapters in the pool")
+	fs.IntVar(&f.rank, "rank", 8, "rank of each adapter")
+	fs.Float64Var(&f.alpha, "alpha", 0, "lora_alpha; 0 means twice the rank")
+	fs.StringVar(&f.targets, "targets", "all", "all linear maps, or a `LIST` such as attn_q,attn_v")
+	fs.StringVar(&f.checkpoint, "checkpoint", "", "`FILE` to save the state to every 50 steps, and to resume from if it exists")
+	fs.IntVar(&f.Steps, "steps", 300, "optimiser steps")
+	fs.IntVar(&f.Batch, "batch", 16, "texts a step")
+	fs.Float64Var(&f.Rate, "rate", 2e-3, "peak learning rate")
+	fs.Uint64Var(&f.Seed, "seed", 1, "seed of everything drawn")
 	positional, err := parse(fs, e, args, 1)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := f.check(); err != nil {
-		return err
+	if f.alpha == 0 {
+		f.alpha = 2 * float64(f.rank)
 	}
-	if err := checkTraining(o, *n, *rank, *alpha); err != nil {
-		return err
+	return positional[0], f.check()
+}
+
+// check refuses numbers that no training can have.
+func (f *trainFlags) check() error {
+	switch {
+	case f.Steps < 1 || f.Batch < 1 || f.adapters < 1:
+		return usagef("--steps, --batch and --adapters are at least 1")
+	case f.rank < 1 || f.rank > blend.MaxRank:
+		return usagef("--rank %d is not in 1..%d", f.rank, blend.MaxRank)
+	case !(f.Rate > 0 && f.Rate < math.Inf(1)) || !(f.alpha > 0 && f.alpha < math.Inf(1)):
+		return usagef("--rate is a positive number, --alpha one or 0")
 	}
-	b, err := openBase(positional[0])
+	return f.poolFlags.check()
+}
+
+// poolTrain trains a pool on texts and writes it, and each adapter for PEFT.
+func poolTrain(ctx context.Context, e env, args []string) error {
+	var f trainFlags
+	model, err := f.parse(e, args)
 	if err != nil {
 		return err
 	}
-	texts, err := b.readTexts(*data)
+	b, err := openBase(model)
 	if err != nil {
 		return err
 	}
-	linears, err := linearMaps(*targets)
+	fit, err := f.fit(ctx, e, b)
 	if err != nil {
 		return err
 	}
-	if *alpha == 0 {
-		*alpha = 2 * float64(*rank)
-	}
-	if err := useCheckpoint(&o, *checkpoint); err != nil {
-		return err
-	}
-	o.Progress = progressBar(e, "training")
-	spec := train.PoolSpec{Mode: train.Mode(*mode), N: *n, Weighting: f.weighting, Recipe: train.Recipe{Layer: f.embedding.Layer, Last: f.last},
-		Shape: train.Shape{Linears: linears, Rank: *rank, Scaling: *alpha / float64(*rank)}}
-	fit, err := train.FitPool(ctx, b.Model, texts, spec, func(n int) string { return "adapter-" + strconv.Itoa(n) }, o)
-	if err != nil {
-		return err
-	}
-	space := map[train.Mode]blend.Space{train.Joint: blend.FactorSpace, train.Cluster: blend.DeltaSpace}[spec.Mode]
-	ps := f.spec(pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, space, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
-	ps.Examples = fit.Examples
+	space := map[train.Mode]blend.Space{train.Joint: blend.FactorSpace, train.Cluster: blend.DeltaSpace}[train.Mode(f.mode)]
+	spec := f.spec(pool.Base{Arch: "llama", Name: b.name, Digest: b.digest}, space, map[string]string{"data": f.source, "command": "pastel pool train " + strings.Join(args, " ")})
+	spec.Examples = fit.Examples
 	if err := b.writePEFT(filepath.Join(f.out, "peft"), fit.Adapters); err != nil {
 		return err
 	}
-	files, err := pool.Build(ps, fit.Adapters, fit.Keys)
+	files, err := pool.Build(spec, fit.Adapters, fit.Keys)
 	if err != nil {
 		return err
 	}
 	return f.write(e, files)
 }
 
-// checkTraining refuses numbers that no training can have.
-func checkTraining(o train.Options, adapters, rank int, alpha float64) error {
-	switch {
-	case o.Steps < 1 || o.Batch < 1 || adapters < 1:
-		return usagef("--steps, --batch and --adapters are at least 1")
-	case rank < 1 || rank > blend.MaxRank:
-		return usagef("--rank %d is not in 1..%d", rank, blend.MaxRank)
-	case !(o.Rate > 0 && o.Rate < math.Inf(1)) || !(alpha >= 0 && alpha < math.Inf(1)):
-		return usagef("--rate is a positive number, --alpha one or 0")
+// fit trains, from the checkpoint if there is one.
+func (f *trainFlags) fit(ctx context.Context, e env, b *poolBase) (*train.Fit, error) {
+	texts, err := b.readTexts(f.data)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	linears, err := linearMaps(f.targets)
+	if err != nil {
+		return nil, err
+	}
+	if err := useCheckpoint(&f.Options, f.checkpoint); err != nil {
+		return nil, err
+	}
+	f.Progress = progressBar(e, "training")
+	spec := train.PoolSpec{Mode: train.Mode(f.mode), N: f.adapters, Weighting: f.weighting, Recipe: train.Recipe{Layer: f.embedding.Layer, Last: f.last},
+		Shape: train.Shape{Linears: linears, Rank: f.rank, Scaling: f.alpha / float64(f.rank)}}
+	return train.FitPool(ctx, b.Model, texts, spec, func(n int) string { return "adapter-" + strconv.Itoa(n) }, f.Options)
 }
 
 func (f *poolFlags) spec(base pool.Base, space blend.Space, provenance map[string]string) pool.Spec {
