@@ -13,13 +13,13 @@ import (
 // weights as they are; the others are unpacked two groups at a time, too.
 
 // direct reports whether a quantised format has a function of its own for one
-// token. The baseline, whose dot products take four times the code, has two, and
+// token. The baseline, whose dot products take four times the code, has three, and
 // looks up the ternary ones (see lookup.go).
 func (b *builder) direct(f kernels.Format) bool {
 	switch f {
-	case kernels.Q8_0, kernels.Q4_0:
+	case kernels.Q8_0, kernels.Q4_0, kernels.Q4_K:
 		return true
-	case kernels.Q4_K, kernels.Q6_K, kernels.TQ1_0, kernels.TQ2_0, kernels.Q5_K, kernels.Q5_0, kernels.Q4_1:
+	case kernels.Q6_K, kernels.TQ1_0, kernels.TQ2_0, kernels.Q5_K, kernels.Q5_0, kernels.Q4_1:
 		return b.m.Relaxed
 	}
 	return false
