@@ -58,6 +58,7 @@ func TestExitCodes(t *testing.T) {
 		{"cache type", []string{"run", storiesF32, "-p", "x", "--kv", "Q3", "--executor", "reference"}, 1},
 		{"chat without a template", []string{"run", storiesF32, "-p", "x", "--chat", "--executor", "reference"}, 1},
 		{"schema that is no schema", []string{"run", storiesF32, "-p", "x", "--json-schema", notAModel, "--executor", "reference"}, 1},
+		{"schema that is empty", []string{"run", storiesF32, "-p", "x", "--json-schema", os.DevNull, "--executor", "reference"}, 1},
 		{"quantize what is quantised", []string{"quantize", storiesQ4, "x.gguf", "--type", "Q8_0"}, 1},
 		{"unknown executor", []string{"run", storiesF32, "--executor", "gpu"}, 2},
 		{"no tokens", []string{"logits", storiesF32}, 2},

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -144,6 +146,9 @@ func (f *runFlags) format() (string, error) {
 		return f.schema, nil
 	}
 	b, err := os.ReadFile(f.schema)
+	if err == nil && len(bytes.TrimSpace(b)) == 0 { // no schema would be no constraint
+		err = fmt.Errorf("pastel: schema %s is empty", f.schema)
+	}
 	return string(b), err
 }
 
