@@ -142,6 +142,8 @@ func (m *Model) checkPair(target string, rank, in, out int) error {
 	switch {
 	case base == nil || base == m.weights.TokenEmbd && base != m.weights.Output:
 		return fault.New(fault.LoRAMismatch, "engine: adapter tensor ", fault.Quote(target), " names no matrix of the base")
+	case base.IsStack():
+		return fault.New(fault.LoRAMismatch, "engine: adapter tensor ", fault.Quote(target), " names experts, which have no side path")
 	case in != base.K || out != base.Rows:
 		return fault.New(fault.LoRAMismatch, "engine: adapter of ", fault.Quote(target), ": shape ", []int{out, in}, ", base ", []int{base.Rows, base.K})
 	case rank < 1 || rank > model.MaxRank:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 
 	"pastel/blend"
@@ -97,6 +98,24 @@ func addAdapters(t *testing.T, zoo fs.FS, m *engine.Model, row *zooRow) (active 
 		active = append(active, engine.ActiveAdapter{ID: l.File, Scale: l.Scale})
 	}
 	return active
+}
+
+// TestAdapterOfExperts: experts have no side path, and an adapter for them is refused, not ignored.
+func TestAdapterOfExperts(t *testing.T) {
+	m, err := loadBytes(engine.Reference(), testmodel.ReadZoo(t, testmodel.OpenZoo(t), "models/qwen2moe.F32.gguf"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const target = "blk.0.ffn_up_exps.weight"
+	out, in, ok := m.Shape(target)
+	if !ok {
+		t.Fatalf("the model has no %s", target)
+	}
+	pair := engine.LoRAPair{Target: target, A: make([]float32, in), B: make([]float32, out), Rank: 1, In: in, Out: out, Scale: 1}
+	if err := m.AddAdapter("a", []engine.LoRAPair{pair}); fault.CodeOf(err) != fault.LoRAMismatch || !strings.Contains(err.Error(), "experts") {
+		t.Errorf("AddAdapter = %v", err)
+	}
 }
 
 func loraPairs(a *blend.Adapter) (pairs []engine.LoRAPair) {

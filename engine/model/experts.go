@@ -171,3 +171,6 @@ func (work *Work) expertBuffers(c *Config, n int) []buffer {
 
 // stacked reports whether a tensor holds all experts' matrices.
 func stacked(t gguf.TensorInfo) bool { return len(t.Shape) == 3 }
+
+// IsStack reports whether the matrix is all experts', one below the other.
+func (m *Matrix) IsStack() bool { return stacked(m.Info) }
