@@ -161,7 +161,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 	got := ask(hard, hybrid)
 	if want := "server:" + strings.TrimPrefix(edge.URL, "http://"); got.Label.Where != want || got.Label.Reason != "unsure" || got.Text == "" || got.Pieces < 2 {
-		t.Errorf("hard: %+v, want a stream from %s", got, want)
+		t.Errorf("hard: %+v (%+v), want a stream from %s", got, got.Label.Error, want)
 	}
 	if len(got.Replaced) != 1 || got.Replaced[0] != draft.Text || wire.chats.Load() != 1 {
 		t.Errorf("hard: replaced %q, want %q; %d requests", got.Replaced, draft.Text, wire.chats.Load())
