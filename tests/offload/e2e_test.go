@@ -132,6 +132,11 @@ func TestEndToEnd(t *testing.T) {
 	settings := suite.DefaultSettings(&worker.Upstream{ID: "big", URL: wire.URL + "/v1", Serves: map[string]string{"big": bigName}})
 	settings.Origins, settings.Limits.Attempts = []string{p.origin}, 1
 	edge := workerd.Start(t, settings, "")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(edge.Logs())
+		}
+	})
 	p.call("load", map[string]any{"model": "/small.gguf"}, nil)
 
 	const easy, hard = "Once upon a time, there was a little girl named", "quarterly revenue of 17 enzymes; derivative ("
