@@ -30,8 +30,13 @@ type label struct {
 	Where, Reason, Blocked string
 	Fallback               bool
 	Signals                map[string]float64
-	Error                  *struct{ Code, Message string }
+	Error                  *wireError
 }
+
+// wireError is an error as it crosses from TypeScript.
+type wireError struct{ Code, Message string }
+
+func (e *wireError) String() string { return e.Code + ": " + e.Message }
 
 // thresholds call scope below 0.5 and confidence below 0.5 hard.
 func policy(mode string) map[string]any {
