@@ -35,13 +35,17 @@ func (o Quantize) split() (units, grain int) {
 	return tiles(o.N), 1
 }
 
+// even reports whether the operation is split as FlagEven says: one token's is read from memory.
+func (o Matmul) even() bool       { return o.N == 1 }
+func (o ExpertMatmul) even() bool { return o.N == 1 }
+
 // A unit of Matmul is one group of four rows, for all tokens.
 func (o Matmul) split() (units, grain int) {
 	units = groups(o.Rows)
 	size := max(1, o.Format.GroupBytes(o.K))
 	grain = min(matmulBytes/size, units/16)
-	if o.N == 1 {
-		grain = singleBytes / size // see FlagEven
+	if o.even() {
+		grain = singleBytes / size
 	}
 	return units, max(GrainGroups, grain-grain%GrainGroups)
 }

@@ -151,7 +151,7 @@ func (t *Tape) add(op Operation, flags uint32) error {
 	clear(words)
 	r := record{words: words[2:]}
 	words[0] = uint32(op.record(&r))
-	if m, ok := op.(Matmul); ok && m.N == 1 {
+	if e, ok := op.(interface{ even() bool }); ok && e.even() {
 		flags |= FlagEven
 	}
 	words[1] = flags

@@ -23,3 +23,28 @@ func TestSmallOperationsShareAThread(t *testing.T) {
 		}
 	}
 }
+
+// One token's matrix is shared out evenly, those of experts as well: their grain alone would leave them to one thread.
+func TestOneTokenIsSharedEvenly(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		op   Operation
+		even bool
+	}{
+		{"matrix, one token", Matmul{N: 1, Rows: 256, K: 256, Format: Q4_0}, true},
+		{"matrix, four tokens", Matmul{N: 4, Rows: 256, K: 256, Format: Q4_0}, false},
+		{"experts, one token", ExpertMatmul{N: 1, Rows: 1024, ExpertRows: 256, K: 256, Format: Q4_0}, true},
+		{"experts, four tokens", ExpertMatmul{N: 4, Rows: 1024, ExpertRows: 256, K: 256, Format: Q4_0}, false},
+	} {
+		tape, err := NewTape(new(Memory), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tape.Add(tt.op); err != nil {
+			t.Fatal(err)
+		}
+		if even := tape.words[1]&FlagEven != 0; even != tt.even {
+			t.Errorf("%s: shared evenly %v, want %v", tt.name, even, tt.even)
+		}
+	}
+}
