@@ -214,9 +214,6 @@ func (f Format) PackedBytes(rows, k int) int {
 	return (rows + GroupRows - 1) / GroupRows * f.GroupBytes(k)
 }
 
-// FileBlock is the number of columns per block of the file's format.
-func FileBlock(f Format) int { return shapes[f].FileBlock }
-
 // MaxK is the largest number of columns of a quantised matrix.
 const MaxK = 1 << 17
 

@@ -14,12 +14,6 @@ type segment struct {
 
 func (s segment) end() uint64 { return uint64(s.at) + uint64(len(s.data)) }
 
-// The opcodes of a segment's offset expression. (Specification 5.4.7.)
-const (
-	opI32Const = 0x41
-	opEnd      = 0x0b
-)
-
 // MergeData joins data segments with at most maxGap bytes between them into one, and
 // writes zeros into the gaps: a memory is zero before its segments are written.
 //
@@ -160,7 +154,7 @@ func readSegments(payload []byte) ([]segment, error) {
 func (r *reader) constOffset() uint32 {
 	op := r.byte()
 	v := r.s32()
-	if end := r.byte(); r.err == nil && (op != opI32Const || end != opEnd) {
+	if end := r.byte(); r.err == nil && (op != OpI32Const || end != OpEnd) {
 		r.fail("data offset is not a constant")
 	}
 	return uint32(v)
@@ -169,10 +163,8 @@ func (r *reader) constOffset() uint32 {
 func appendSegments(b []byte, segments []segment) []byte {
 	b = appendU32(b, uint32(len(segments)))
 	for _, s := range segments {
-		b = append(b, 0, opI32Const)
-		b = appendS32(b, int32(s.at))
-		b = append(b, opEnd)
-		b = appendU32(b, uint32(len(s.data)))
+		b = AppendI32Const(append(b, 0), s.at)
+		b = appendU32(append(b, OpEnd), uint32(len(s.data)))
 		b = append(b, s.data...)
 	}
 	return b

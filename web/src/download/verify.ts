@@ -17,8 +17,7 @@ export class WholeDigest {
   readonly #running = new RunningSha256();
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #next = 0;
-  #following: Promise<void> = Promise.resolve();
-  #isFollowing = false;
+  #following: Promise<void> | undefined;
   #stopped = false;
 
   /** published are the chunks' own digests, where they are known. */
@@ -30,11 +29,10 @@ export class WholeDigest {
 
   /** Hashes what is stored up to the first chunk that is missing. Returns at once; what goes wrong is finish's. */
   follow(): void {
-    if (this.#m.sha256 === "" || this.#published || this.#isFollowing) return;
-    this.#isFollowing = true;
-    this.#following = this.#hashStored()
+    if (this.#m.sha256 === "" || this.#published) return;
+    this.#following ??= this.#hashStored()
       .catch(() => undefined)
-      .finally(() => (this.#isFollowing = false));
+      .finally(() => (this.#following = undefined));
   }
 
   /** Ends following and gives the buffer back. */
