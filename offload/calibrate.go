@@ -2,6 +2,7 @@ package offload
 
 import (
 	"math"
+	"slices"
 
 	"pastel/fault"
 )
@@ -112,6 +113,28 @@ func Calibrate(queries []Query, rho float64, scope Threshold) (Thresholds, error
 	share := min(1, (rho-used)*float64(len(queries))/float64(len(rest)))
 	confidence, err := BudgetThreshold(rest, share)
 	return Thresholds{scope, confidence}, err
+}
+
+// EarlyThreshold returns the highest cut on the early signal that gives up no
+// draft of the calibration queries which the other thresholds keep: what it sends
+// would have been sent anyway, only later.
+//
+// Shapes: early, routed [n]: the early score of a query that has one, and whether
+// the other thresholds send it.
+// Errors: as BudgetThreshold.
+func EarlyThreshold(early []Point, routed []bool) (Threshold, error) {
+	sorted, err := sortedPoints(early)
+	if err != nil {
+		return Threshold{}, err
+	}
+	k := len(sorted)
+	for i, p := range early {
+		if !routed[i] {
+			at, _ := slices.BinarySearchFunc(sorted, p, comparePoints)
+			k = min(k, at)
+		}
+	}
+	return cut(sorted, k), nil
 }
 
 // ScopeQuantile is the share of the user's own samples that the default scope

@@ -240,3 +240,49 @@ func TestScopeThreshold(t *testing.T) {
 		t.Errorf("%d of 200 samples out of scope, want 10 (5%%)", out)
 	}
 }
+
+// The early cut gives up only drafts that would have been given up in the end, and
+// as many of them as one cut can.
+func TestEarlyThreshold(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for n := 1; n < 60; n++ {
+		early, routed := make([]Point, n), make([]bool, n)
+		for i := range early {
+			early[i] = Point{math.Round(rng.Float64()*10) / 10, rng.Float64()}
+			routed[i] = early[i].Score+rng.NormFloat64()/5 < 0.5
+		}
+		got, err := EarlyThreshold(early, routed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given := 0
+		for i, p := range early {
+			if got.Below(p) {
+				given++
+				if !routed[i] {
+					t.Fatalf("n %d: gives up %v, which is kept", n, p)
+				}
+			}
+		}
+		// The oracle: the largest run of routed drafts from the least sure on.
+		most := 0
+		for _, p := range early {
+			all, run := true, 0
+			for i, q := range early {
+				if comparePoints(q, p) <= 0 {
+					run++
+					all = all && routed[i]
+				}
+			}
+			if all {
+				most = max(most, run)
+			}
+		}
+		if given != most {
+			t.Errorf("n %d: gives up %d drafts, want %d", n, given, most)
+		}
+	}
+	if _, err := EarlyThreshold(nil, nil); fault.CodeOf(err) != fault.BadRequest {
+		t.Errorf("of nothing: %v", err)
+	}
+}

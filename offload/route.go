@@ -55,8 +55,8 @@ type Policy struct {
 	Thresholds
 	Early Threshold `json:"early"` // on the Early signal; off unless calibrated
 
-	ScopeSignal      Signal `json:"-"` // Scope (zero value) or Nearest
-	ConfidenceSignal Signal `json:"-"` // zero value: the first known of MaxProb and GeoMean
+	ScopeSignal      Signal `json:"scope_signal,omitempty"`      // Scope (zero value) or Nearest
+	ConfidenceSignal Signal `json:"confidence_signal,omitempty"` // zero value: the first known of MaxProb and GeoMean
 
 	// PreRoute switches the cascade off: only what is known before a decode routes.
 	PreRoute bool `json:"pre_route"`

@@ -45,6 +45,15 @@ func ParseSignal(name string) (Signal, error) {
 	return 0, fault.New(fault.BadRequest, "offload: unknown signal ", fault.Quote(name))
 }
 
+// MarshalText implements encoding.TextMarshaler: a signal is its name in JSON.
+func (s Signal) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Signal) UnmarshalText(name []byte) (err error) {
+	*s, err = ParseSignal(string(name))
+	return err
+}
+
 // Signals holds the scores known so far for one query; it is reported with
 // every answer. The zero value knows none. It is a plain value, copied freely.
 type Signals struct {
@@ -67,94 +76,6 @@ func (s Signals) Get(k Signal) (float64, bool) {
 		return 0, false
 	}
 	return s.value[k], true
-}
-
-// Cosine returns the cosine of the angle between a and b, and 0 when either
-// has no direction (all zero, or not finite).
-//
-// Shapes: a, b [dim].
-// Errors: panics when the lengths differ (our bug: both come from one embedder).
-func Cosine(a, b []float32) float64 {
-	if len(a) != len(b) {
-		panic("offload: cosine of different dims")
-	}
-	var dot, na, nb float64
-	for i := range a {
-		x, y := float64(a[i]), float64(b[i])
-		dot += x * y
-		na += x * x
-		nb += y * y
-	}
-	c := dot / math.Sqrt(na*nb)
-	if math.IsNaN(c) {
-		return 0
-	}
-	return max(-1, min(1, c))
-}
-
-// NearestSample returns minus the Euclidean distance from q to the nearest
-// sample, and -Inf without samples.
-//
-// Shapes: q [dim]; samples [n, dim].
-func NearestSample(q []float32, samples [][]float32) float64 {
-	best := math.Inf(1)
-	for _, s := range samples {
-		best = min(best, squaredDistance(q, s))
-	}
-	return -math.Sqrt(best)
-}
-
-func squaredDistance(a, b []float32) float64 {
-	if len(a) != len(b) {
-		panic("offload: distance of different dims")
-	}
-	var sum float64
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		sum += d * d
-	}
-	return sum
-}
-
-// Center returns the mean of the samples: the user embedding q_c.
-//
-// Shapes: samples [n, dim], n ≥ 1; result [dim].
-// Source: crayon.md §2 (average first, then compare).
-func Center(samples [][]float32) []float32 {
-	sum := make([]float64, len(samples[0]))
-	for _, s := range samples {
-		for i, x := range s {
-			sum[i] += float64(x)
-		}
-	}
-	mean := make([]float32, len(sum))
-	for i, x := range sum {
-		mean[i] = float32(x / float64(len(samples)))
-	}
-	return mean
-}
-
-// LeaveOneOutScope returns, for each sample, its cosine to the mean of the
-// others: how far in scope the user's own samples are without seeing
-// themselves. With fewer than two samples it returns nil.
-//
-// Shapes: samples [n, dim]; result [n].
-// Source: crayon.md §3 (theta_s is its 5th percentile).
-func LeaveOneOutScope(samples [][]float32) []float64 {
-	n := len(samples)
-	if n < 2 {
-		return nil
-	}
-	mean := Center(samples)
-	scores := make([]float64, n)
-	rest := make([]float32, len(mean))
-	for i, s := range samples {
-		for j := range rest {
-			rest[j] = (mean[j]*float32(n) - s[j]) / float32(n-1)
-		}
-		scores[i] = Cosine(s, rest)
-	}
-	return scores
 }
 
 // SetOptions records MaxProb, Margin and Entropy of a multiple-choice answer.

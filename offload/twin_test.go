@@ -2,6 +2,7 @@ package offload
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -125,6 +126,84 @@ func TestTieBreakTable(t *testing.T) {
 	for _, tt := range rows {
 		if got := TieBreak(tt.Text); got != tt.Want {
 			t.Errorf("TieBreak(%q) = %v, want %v", tt.Text, got, tt.Want)
+		}
+	}
+}
+
+func TestRegionTable(t *testing.T) {
+	var rows []struct {
+		Name      string
+		Region    Region
+		Query     []float32
+		Want      map[string]float64
+		Threshold *float64
+	}
+	readTable(t, "region.json", &rows)
+	for _, tt := range rows {
+		var s Signals
+		tt.Region.Score(tt.Query, &s)
+		for _, k := range []Signal{Scope, Nearest} {
+			want, known := tt.Want[k.String()]
+			if got, is := s.Get(k); is != known || math.Abs(got-want) > regionBound {
+				t.Errorf("%s: %s %v %v, want %v %v", tt.Name, k, got, is, want, known)
+			}
+		}
+		got := tt.Region.Threshold()
+		if got.On != (tt.Threshold != nil) || got.On && math.Abs(got.Score-*tt.Threshold) > regionBound {
+			t.Errorf("%s: threshold %+v, want %v", tt.Name, got, tt.Threshold)
+		}
+	}
+}
+
+// regionBound is for embeddings of some units in float32: means of them, centred,
+// are off by a few times 2⁻²³, and so are their angles.
+const regionBound = 1e-6
+
+func TestCalibrateTable(t *testing.T) {
+	var rows []struct {
+		Name    string
+		Queries []struct {
+			Query   string
+			Signals map[string]float64
+		}
+		Budget float64
+		Scope  Threshold
+		Want   struct {
+			Thresholds
+			Early Threshold
+			Usage float64
+		}
+	}
+	readTable(t, "calibrate.json", &rows)
+	for _, tt := range rows {
+		var queries []Query
+		for _, q := range tt.Queries {
+			queries = append(queries, Query{Scope: q.Signals["scope"], Confidence: q.Signals["geo_mean"], Tie: TieBreak(q.Query)})
+		}
+		got, err := Calibrate(queries, tt.Budget, tt.Scope)
+		if err != nil || got != tt.Want.Thresholds {
+			t.Errorf("%s: Calibrate = %+v, %v, want %+v", tt.Name, got, err, tt.Want.Thresholds)
+		}
+		var early []Point
+		var routed []bool
+		sent := 0
+		for i, q := range tt.Queries {
+			is := got.Routed(queries[i])
+			if is {
+				sent++
+			}
+			if v, known := q.Signals["early"]; known {
+				early, routed = append(early, Point{v, queries[i].Tie}), append(routed, is)
+			}
+		}
+		if usage := float64(sent) / float64(len(queries)); usage != tt.Want.Usage {
+			t.Errorf("%s: usage %v, want %v", tt.Name, usage, tt.Want.Usage)
+		}
+		if len(early) == 0 {
+			continue
+		}
+		if got, err := EarlyThreshold(early, routed); err != nil || got != tt.Want.Early {
+			t.Errorf("%s: EarlyThreshold = %+v, %v, want %+v", tt.Name, got, err, tt.Want.Early)
 		}
 	}
 }
