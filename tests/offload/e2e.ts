@@ -6,6 +6,7 @@ import {
   Hybrid,
   type HybridEvent,
   type Policy,
+  type Region,
   engineDevice,
 } from "../../web/src/offload.js";
 
@@ -26,7 +27,30 @@ interface Question {
   model: string;
   policy: Policy;
   text: string;
+  /** What the user customised, and other texts whose mean embedding stands for the pool's. */
   samples?: string[];
+  others?: string[];
+}
+
+async function regionOf(
+  samples: string[],
+  others: string[],
+): Promise<Region | undefined> {
+  const embed = async (input: string[]): Promise<number[][]> =>
+    (await engine!.embeddings.create({ input, normalize: false })).data.map(
+      (d) => d.embedding,
+    );
+  if (samples.length === 0) return undefined;
+  const points = [...(await embed(samples)), ...(await embed(others))];
+  const mean = points[0]!.map(
+    (_, i) => points.reduce((sum, p) => sum + p[i]!, 0) / points.length,
+  );
+  return {
+    layer: 0,
+    pooling: "mean",
+    mean,
+    samples: points.slice(0, samples.length),
+  };
 }
 
 async function ask(q: Question): Promise<unknown> {
@@ -34,7 +58,7 @@ async function ask(q: Question): Promise<unknown> {
   const hybrid = new Hybrid({
     device: engineDevice(engine, {
       params: { max_tokens: 16, temperature: 0 },
-      ...(q.samples === undefined ? {} : { samples: q.samples }),
+      region: await regionOf(q.samples ?? [], q.others ?? []),
     }),
     server: {
       url: q.url,

@@ -188,11 +188,20 @@ func TestEndToEnd(t *testing.T) {
 	if len(got.Replaced) != 1 || got.Replaced[0] != draft.Text || wire.chats.Load() != 1 {
 		t.Errorf("hard: replaced %q, want %q; %d requests", got.Replaced, draft.Text, wire.chats.Load())
 	}
-	// Out of scope goes before any decode: there is no draft to replace.
-	var far e2e
-	p.call("ask", map[string]any{"url": edge.URL + "/v1", "model": "big", "text": hard, "samples": []string{easy, "Lily went to the park with her mom."},
-		"policy": map[string]any{"mode": "hybrid", "scope": map[string]any{"on": true, "score": 0.999, "tie": 0}}}, &far)
-	if far.Label.Reason != "out-of-scope" || len(far.Replaced) != 0 || far.Pieces < 2 || !(far.Label.Signals["scope"] < 0.999) {
+	// Out of scope goes before any decode: there is no draft to replace. What is near
+	// the samples stays.
+	scoped := func(text string) (got e2e) {
+		t.Helper()
+		p.call("ask", map[string]any{"url": edge.URL + "/v1", "model": "big", "text": text,
+			"samples": []string{"Once upon a time, there was a little boy named Tim.", "Lily went to the park with her mom."},
+			"others":  []string{"what is the routing number for my bank", "Annual turnover rose by 4.5 per cent (unaudited)."},
+			"policy":  map[string]any{"mode": "hybrid", "scope": map[string]any{"on": true, "score": 0, "tie": 0}}}, &got)
+		return got
+	}
+	if near := scoped(easy); near.Label.Where != "device" || !(near.Label.Signals["scope"] > 0) || wire.chats.Load() != 1 {
+		t.Errorf("in scope: %+v", near)
+	}
+	if far := scoped(hard); far.Label.Reason != "out-of-scope" || len(far.Replaced) != 0 || far.Pieces < 2 || !(far.Label.Signals["scope"] < 0) {
 		t.Errorf("out of scope: %+v", far)
 	}
 	// The network is cut in the middle of an answer.

@@ -34,6 +34,19 @@ interface RouteRow {
   env: offload.Env;
 }
 
+interface RegionRow {
+  region: offload.Region;
+  query: number[];
+  want: offload.Signals;
+  threshold: number | null;
+}
+
+interface CalibrateRow {
+  queries: offload.Scored[];
+  budget: number;
+  scope: offload.Threshold;
+}
+
 interface BreakerRow {
   steps: {
     do: "allow" | "state" | "success" | "failure" | "abandon";
@@ -51,6 +64,29 @@ const checks: Record<string, (row: Row) => unknown> = {
   route: (row) => {
     const r = row as unknown as RouteRow;
     return offload.decide(r.policy, r.at, r.signals, r.tie ?? 0, r.env);
+  },
+  region: (row) => {
+    const r = row as unknown as RegionRow;
+    const t = offload.scopeThreshold(r.region);
+    // Sums of eight or fewer products in another order: some 2⁻⁵⁰.
+    const near = (a?: number, b?: number): boolean =>
+      a === b || Math.abs(a! - b!) <= 1e-14;
+    const got = offload.scopeOf(r.query, { ...r.region });
+    const right =
+      near(got.scope, r.want.scope) &&
+      near(got.nearest, r.want.nearest) &&
+      t.on === (r.threshold !== null) &&
+      near(t.score, r.threshold ?? 0);
+    return right ? r.want : { ...got, threshold: t };
+  },
+  calibrate: (row) => {
+    const { queries, budget, scope } = row as unknown as CalibrateRow;
+    const { confidence, early, usage, ...made } = offload.calibrate(
+      queries,
+      budget,
+      scope,
+    );
+    return { scope: made.scope, confidence, early, usage };
   },
   host: (row) => tried(() => offload.serverHost(String(row["url"])), ""),
   tiebreak: (row) => offload.tieBreak(String(row["text"])),

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"slices"
+
 	"pastel/blend"
 	"pastel/blend/gguflora"
 	"pastel/blend/refine"
@@ -79,7 +81,15 @@ func (c *customisation) weigh() error {
 		}
 	}
 	c.reply.Scores, c.reply.Weights = scores, weights
+	c.locate(embeddings)
 	return nil
+}
+
+// locate says where the samples lie.
+func (c *customisation) locate(embeddings [][]float32) {
+	r := c.reply
+	r.Layer, r.Last, r.Mean = uint32(c.pool.Embedding.Layer), c.pool.Embedding.Pooling == "last", c.pool.Keys.Mu
+	r.Samples = slices.Concat(embeddings...)
 }
 
 // embeddings are the samples', by the pool's recipe. Shapes: [samples][dim].

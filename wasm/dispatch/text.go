@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"math"
 	"strings"
 
 	"pastel/engine"
@@ -45,11 +46,15 @@ func optionalJSON(what, text string) (jsonvalue.Value, error) {
 
 // embed computes the embedding of a text.
 func (d *Dispatcher) embed(m *protocol.Embed) (protocol.Message, error) {
-	s, err := d.session(m.Session)
+	find := d.session
+	if m.Layer > 0 {
+		find = d.idle
+	}
+	s, err := find(m.Session)
 	if err != nil {
 		return nil, err
 	}
-	values, err := s.engine.Embed(signed(m.Tokens), engine.Recipe{})
+	values, err := s.engine.Embed(signed(m.Tokens), engine.Recipe{Layer: int(min(m.Layer, math.MaxInt32)), Last: m.Last})
 	if err != nil {
 		return nil, err
 	}

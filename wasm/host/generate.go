@@ -35,7 +35,7 @@ func (e *Engine) Render(ctx context.Context, request *protocol.Render) (string, 
 	return m.Text, nil
 }
 
-// Embed returns the sum of a text's query embeddings over its tokens.
+// Embed returns a text's query embedding.
 func (e *Engine) Embed(ctx context.Context, request *protocol.Embed) ([]float32, error) {
 	m, err := call[*protocol.Embedding](ctx, e, request)
 	if err != nil {

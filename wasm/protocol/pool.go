@@ -77,6 +77,13 @@ type Customized struct {
 	Evals       uint32 // 0 without Labelled
 	File        []byte // a GGUF LoRA, empty unless asked for
 	Searching   bool   // there is no adapter yet: these are the best weights so far
+
+	// Where the samples lie: what the scope of a query is measured from. Empty when
+	// weights were given.
+	Layer   uint32    // of the pool's recipe: see Embed
+	Last    bool      // the same
+	Mean    []float32 // [dim], the pool's
+	Samples []float32 // [samples, dim], their embeddings
 }
 
 func (*Customize) Tag() Tag  { return TagCustomize }
@@ -150,4 +157,8 @@ func (m *Customized) fields(c *coder) {
 	c.u32(&m.Evals)
 	c.bytes(&m.File)
 	c.bool(&m.Searching)
+	c.u32(&m.Layer)
+	c.bool(&m.Last)
+	c.f32s(&m.Mean)
+	c.f32s(&m.Samples)
 }

@@ -3,7 +3,7 @@ package protocol
 import "pastel/fault"
 
 // Version is the first byte of every message. It changes with every change of format.
-const Version = 4
+const Version = 5
 
 // MaxMessage bounds one message in bytes, on both sides. Model weights do not
 // travel in messages, and the logits of a 512-token prompt over 150 000 words are

@@ -37,7 +37,7 @@ var samples = []Message{
 	&Detokenize{Tokens: []uint32{1, 403, 4294967295}, Special: true},
 	&Render{Messages: `[{"role":"user"}]`, Tools: "[]", Variables: "{}", AddGenerationPrompt: true},
 	&Render{Messages: "[]", ChatML: true},
-	&Embed{Session: 3, Tokens: []uint32{1, 2}},
+	&Embed{Session: 3, Tokens: []uint32{1, 2}, Layer: 4, Last: true},
 	&OpenSession{ContextLength: 512, KVType: "F16", LogitRows: 32},
 	&CloseSession{Session: 3},
 	&Truncate{Session: 3, Length: 17},
@@ -82,6 +82,7 @@ var samples = []Message{
 	&Customized{
 		ID: "mine", PoolID: "e3b0", Scores: []float64{0.5}, Weights: []float64{1}, Rank: 4, NModules: 35, WeightBytes: 12345, EmbedMs: 1.5,
 		RefineMs: 2.5, BlendMs: 3.5, PackMs: 4.5, StartLoss: 5.5, Loss: 6.5, Evals: 7, File: []byte{71, 0, 255}, Searching: true,
+		Layer: 4, Last: true, Mean: []float32{0.5, -2}, Samples: []float32{1, 2, 3, 4},
 	},
 	&Progress{Phase: "prefill", Done: 32, Total: 100},
 	&Chunk{Text: " time", Token: 403, Logprob: -0.25, Top: []Candidate{{Token: 403, Text: " time", Logprob: -0.25}, {Token: 9, Text: "", Logprob: -3}}},

@@ -95,11 +95,14 @@ type Render struct {
 	ChatML              bool   // use ChatML where the model's file has no template
 }
 
-// Embed asks for the embedding of a text: see engine.Session.Embed. The session's
-// cache is untouched. Reply: Embedding.
+// Embed asks for the embedding of a text: see engine.Session.Embed and its Recipe.
+// For the first layer the session's cache is untouched; another layer wants an idle
+// session and empties it. Reply: Embedding.
 type Embed struct {
 	Session uint32
 	Tokens  []uint32
+	Layer   uint32
+	Last    bool
 }
 
 // OpenSession makes a KV cache. Reply: SessionInfo.
@@ -261,6 +264,8 @@ func (m *Render) fields(c *coder) {
 func (m *Embed) fields(c *coder) {
 	c.u32(&m.Session)
 	c.u32s(&m.Tokens)
+	c.u32(&m.Layer)
+	c.bool(&m.Last)
 }
 
 func (m *OpenSession) fields(c *coder) {

@@ -4,6 +4,7 @@ import { BadRequestError } from "./errors.js";
 import type { OnProgress } from "./download/progress.js";
 import type { LoadRequest, Source } from "./messages.js";
 import { adapterId, blendOnServer, type CustomAdapter, openPool, type PoolRef, saveAdapter, trim } from "./pools.js";
+import type { Region } from "./offload/region.js";
 import type { MessageOf } from "./protocol.js";
 
 /** How scores become weights. */
@@ -103,6 +104,7 @@ export async function customize(
     scores: weighed.scores,
     weights,
     model: engine.model,
+    ...(weighed.samples.length > 0 && { region: regionOf(weighed) }),
   };
   const final = { ...ask, id, samples: [], labelled: [], weights };
   const blendBegun = performance.now();
@@ -127,6 +129,13 @@ export async function customize(
   };
   const loss = refined && { start: refined.startLoss, end: refined.loss, evals: refined.evals };
   return { made: { ...about, stored: source.kind === "url", ...(loss && { loss }), ms }, source };
+}
+
+function regionOf({ layer, last, mean, samples }: MessageOf<"customized">): Region {
+  const rows = Array.from({ length: samples.length / mean.length }, (_, i) =>
+    samples.slice(i * mean.length, (i + 1) * mean.length),
+  );
+  return { layer, pooling: last ? "last" : "mean", mean, samples: rows };
 }
 
 function check(samples: readonly string[], o: CustomizeOptions): void {

@@ -10,6 +10,7 @@ import { BadRequestError, ClosedError } from "./errors.js";
 import type { EngineOptions, EngineState, LoadRequest, Source as FileSource } from "./messages.js";
 import { customize, type Customized, type CustomizeOptions } from "./customize.js";
 import { findAdapter } from "./pools.js";
+import type { EmbeddingParams } from "./openai.js";
 import type { MessageOf } from "./protocol.js";
 import { sharedPort } from "./shared.js";
 import { persist } from "./storage/store.js";
@@ -276,13 +277,19 @@ export class Engine {
     return (await this.#call({ type: "render", ...ask }, "text")).text;
   }
 
-  /** @internal The embedding of one text, the mean over its tokens. */
-  async embed(text: string, signal?: AbortSignal | null): Promise<{ values: Float32Array; tokens: number }> {
+  /** @internal The embedding of one text. */
+  async embed(
+    text: string,
+    { layer = 0, pooling = "mean" }: Pick<EmbeddingParams, "layer" | "pooling">,
+    signal?: AbortSignal | null,
+  ): Promise<{ values: Float32Array; tokens: number }> {
     return await this.#inQueue(signal, async () => {
       await this.#restore();
       const session = await this.#openSession();
-      const { tokens } = await this.#call({ type: "tokenize", text, addSpecial: true, parseSpecial: false }, "tokens");
-      const { values } = await this.#call({ type: "embed", session, tokens }, "embedding");
+      const { tokens } = await this.#call({ type: "tokenize", text, addSpecial: false, parseSpecial: false }, "tokens");
+      if (tokens.length === 0) throw new BadRequestError("ERR_BAD_REQUEST", "embeddings: an input is empty");
+      const request = { type: "embed" as const, session, tokens, layer, last: pooling === "last" };
+      const { values } = await this.#call(request, "embedding");
       return { values, tokens: tokens.length };
     });
   }

@@ -79,6 +79,7 @@ export {
   type Mode,
   type Policy,
   type Reason,
+  type Region,
   type ServerOptions,
   type Signals,
   type Threshold,

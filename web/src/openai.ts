@@ -171,6 +171,12 @@ export interface Completion {
 export interface EmbeddingParams {
   model?: string;
   input: string | string[];
+  /** Beside OpenAI's: false leaves vectors as long as the model makes them; default true, of length 1. */
+  normalize?: boolean;
+  /** Beside OpenAI's: whose layer's queries; default 0, the first, which is nearly free. */
+  layer?: number;
+  /** Beside OpenAI's: of all tokens, the default, or of the last. */
+  pooling?: "mean" | "last";
 }
 
 export interface EmbeddingResponse {

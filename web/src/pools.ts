@@ -5,6 +5,7 @@ import { download, type DownloadOptions } from "./download/download.js";
 import { StatusError } from "./download/range.js";
 import { BadFileError, BadRequestError, errorOf, HashError, NetError } from "./errors.js";
 import type { UrlSource } from "./messages.js";
+import type { Region } from "./offload/region.js";
 import { chunkBytes, type Manifest, newManifest, storedBytes } from "./storage/manifest.js";
 import { checkSignature, publicKeyOf, signatureBytes } from "./signature.js";
 import { sha256 } from "./storage/digest.js";
@@ -49,6 +50,8 @@ export interface CustomAdapter {
   weights: number[];
   /** Name of the model it belongs to. */
   model: string;
+  /** Where the samples lie, for engineDevice: what is far from them is out of scope. Absent when weights were given. */
+  region?: Region;
 }
 
 /** A pool's manifest and where its files are. */

@@ -15,7 +15,7 @@
  */
 
 /** The first byte of every message. It changes with every change of format. */
-export const version = 4;
+export const version = 5;
 
 /** Bytes that are not a message; its code is the one the Go twin gives them. */
 export class ProtocolError extends Error {
@@ -270,7 +270,7 @@ const requests = {
   tokenize: [10, struct({ text: str, addSpecial: bool, parseSpecial: bool })],
   detokenize: [11, struct({ tokens: list(u32), special: bool })],
   render: [12, struct({ messages: str, tools: str, variables: str, addGenerationPrompt: bool, chatML: bool })],
-  embed: [13, struct({ session: u32, tokens: list(u32) })],
+  embed: [13, struct({ session: u32, tokens: list(u32), layer: u32, last: bool })],
   openSession: [20, struct({ contextLength: u32, kvType, logitRows: u32 })],
   closeSession: [21, struct({ session: u32 })],
   truncate: [22, struct({ session: u32, length: u32 })],
@@ -412,6 +412,10 @@ const replies = {
       evals: u32,
       file: u8s,
       searching: bool,
+      layer: u32,
+      last: bool,
+      mean: f32s,
+      samples: f32s,
     }),
   ],
 } as const;

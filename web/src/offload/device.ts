@@ -3,7 +3,8 @@
 
 import { BadRequestError } from "../errors.js";
 import type { Device } from "../offload.js";
-import type { ChatCompletionChunk, ChatCompletionParams, EmbeddingResponse } from "../openai.js";
+import type { ChatCompletionChunk, ChatCompletionParams, EmbeddingParams, EmbeddingResponse } from "../openai.js";
+import { type Region, scopeOf } from "./region.js";
 import type { Signals, Turn } from "./route.js";
 
 /** What of Engine is needed. */
@@ -16,7 +17,7 @@ export interface AnsweringEngine {
       ): Promise<AsyncIterable<ChatCompletionChunk>>;
     };
   };
-  embeddings: { create(params: { input: string | string[] }): Promise<EmbeddingResponse> };
+  embeddings: { create(params: EmbeddingParams, options: { signal: AbortSignal }): Promise<EmbeddingResponse> };
 }
 
 /** How the device answers. */
@@ -25,26 +26,25 @@ export interface DeviceOptions {
   params?: Omit<ChatCompletionParams, "messages" | "stream" | "logprobs" | "n">;
   /** Tokens after which the early confidence is known; default 8. */
   earlyTokens?: number;
-  /** A few of the user's own queries: what is far from them is out of scope. Without any, scope is unknown. */
-  samples?: string[];
+  /** Of what the user customised: what is far from it is out of scope. Without one, scope is unknown. */
+  region?: Region | undefined;
 }
 
 /**
- * Makes a Device of an engine. Embeds the samples once, with the first query.
+ * Makes a Device of an engine.
  * Throws BadRequestError for params with n other than 1: a query has one answer, from here or from the server.
  */
 export function engineDevice(engine: AnsweringEngine, options: DeviceOptions = {}): Device {
   const { n } = (options.params ?? {}) as { n?: number | null };
   if ((n ?? 1) !== 1) throw new BadRequestError("ERR_BAD_REQUEST", `offload: n is ${n}, a query has one answer`);
-  let samples: Promise<number[][]> | undefined;
-  const embed = async (input: string[]): Promise<number[][]> =>
-    (await engine.embeddings.create({ input })).data.map((d) => d.embedding);
+  const { region } = options;
   return {
-    async before(messages) {
-      if (!options.samples?.length) return {};
-      samples ??= embed(options.samples);
-      const [query] = await embed([messages.findLast((m) => m.role === "user")?.content ?? ""]);
-      return query === undefined ? {} : scopeOf(query, await samples);
+    async before(messages, signal) {
+      const input = messages.findLast((m) => m.role === "user")?.content ?? "";
+      if (region === undefined || input === "") return {};
+      const { layer, pooling } = region;
+      const { data } = await engine.embeddings.create({ input, layer, pooling, normalize: false }, { signal });
+      return scopeOf(data[0]!.embedding, region);
     },
     async *answer(messages, signal) {
       const params = { ...options.params, messages: messages.map(turn), stream: true as const, logprobs: true };
@@ -61,15 +61,6 @@ export function engineDevice(engine: AnsweringEngine, options: DeviceOptions = {
 
 function turn({ role, content }: Turn): Turn {
   return { role, content };
-}
-
-/** Cosine to the samples' mean, and minus the distance to the nearest. Vectors have length 1. */
-export function scopeOf(query: readonly number[], samples: readonly (readonly number[])[]): Signals {
-  const mean = query.map((_, i) => samples.reduce((sum, s) => sum + (s[i] ?? 0), 0) / samples.length);
-  const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
-  const scope = dot(query, mean) / Math.sqrt(dot(query, query) * dot(mean, mean));
-  const distances = samples.map((s) => Math.hypot(...query.map((x, i) => x - (s[i] ?? 0))));
-  return { scope: Number.isNaN(scope) ? 0 : scope, nearest: -Math.min(...distances) };
 }
 
 /** Geometric-mean token probability, as a whole and of the first tokens: twin of Go's Sequence. */

@@ -60,6 +60,10 @@ export interface Policy {
   confidence?: Threshold;
   /** On the early signal. */
   early?: Threshold;
+  /** What `scope` cuts; default "scope". */
+  scope_signal?: "scope" | "nearest";
+  /** What `confidence` cuts; default the first known of "max_prob" and "geo_mean". */
+  confidence_signal?: "max_prob" | "margin" | "entropy" | "geo_mean";
   /** Switches the cascade off: only what is known before a decode routes. */
   pre_route?: boolean;
 }
@@ -123,15 +127,21 @@ function wants(policy: Policy, at: Stage, s: Signals, tie: number, cost: Cost): 
   if (policy.mode === "server") return [true, "mode-server"];
   if (policy.mode !== "hybrid" && policy.mode !== "ask") return [false, "mode-local"];
   if (at === "prompt") {
-    if (below(policy.scope, s.scope, tie)) return [true, "out-of-scope"];
+    if (below(policy.scope, s[policy.scope_signal ?? "scope"], tie)) return [true, "out-of-scope"];
     return deviceTooSlow(cost) ? [true, "device-slow"] : [false, "in-scope"];
   }
   if (policy.pre_route) return [false, "in-scope"];
   if (at === "early") return below(policy.early, s.early, tie) ? [true, "unsure-early"] : [false, "in-scope"];
-  return below(policy.confidence, s.max_prob ?? s.geo_mean, tie) ? [true, "unsure"] : [false, "confident"];
+  return below(policy.confidence, sureness(s, policy.confidence_signal), tie) ? [true, "unsure"] : [false, "confident"];
 }
 
-function below(t: Threshold | undefined, score: number | undefined, tie: number): boolean {
+/** @internal The confidence that a policy cuts. */
+export function sureness(s: Signals, signal: Policy["confidence_signal"]): number | undefined {
+  return signal === undefined ? (s.max_prob ?? s.geo_mean) : s[signal];
+}
+
+/** @internal Whether a score is below a threshold; one that is not known never is. */
+export function below(t: Threshold | undefined, score: number | undefined, tie: number): boolean {
   if (!t?.on || score === undefined || Number.isNaN(score)) return false;
   return score === t.score ? tie < t.tie : score < t.score;
 }
