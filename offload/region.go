@@ -7,8 +7,7 @@ import "math"
 // from it is out of scope.
 //
 // Embeddings of one model have a large part in common, so angles between them say
-// little until the mean is subtracted: docs/benchmarks.md has what that is worth.
-// A Mean of nothing subtracts nothing.
+// little until the mean is subtracted (RATIONALE.md). A Mean of nothing subtracts nothing.
 type Region struct {
 	Mean    []float32   `json:"mean"`    // [dim], or none
 	Samples [][]float32 `json:"samples"` // [n, dim], as embedded, not centred

@@ -140,6 +140,61 @@ func TestWebCustomize(t *testing.T) {
 }
 
 // checkWeights: the samples are about banking, and so is most of what went in.
+// regionScript scopes requests like the samples and others, with the region of an adapter
+// made here and of the one that was stored.
+const regionScript = `
+	const [stored] = await pastel.listAdapters();
+	const scopes = async (region, texts) => {
+		const device = pastel.engineDevice(engine, { region, params: { max_tokens: 12, temperature: 0 } });
+		const out = [];
+		for await (const s of pastel.offload.score(device, texts)) out.push(s);
+		return out;
+	};
+	const inside = ["freeze my savings account", "what is the balance of my account", "my bank card does not work", "when must i pay my bill"];
+	const outside = ["how do you say cat in french", "will it rain tomorrow", "tell me a joke", "set the oven to ten minutes"];
+	const near = await scopes(made.region, inside), far = await scopes(made.region, outside);
+	const again = await scopes(stored.region, inside);
+	const all = [...near, ...far];
+	const cut = pastel.offload.calibrate(all, 0.5);
+	return {
+		dims: made.region.samples.map((s) => s.length), mean: made.region.mean.length,
+		near: near.map((s) => s.signals.scope), far: far.map((s) => s.signals.scope), again: again.map((s) => s.signals.scope),
+		known: Object.keys(all[0].signals).sort(), usage: cut.usage, threshold: pastel.offload.scopeThreshold(made.region),
+	};`
+
+// TestWebRegion: what was customised says what is in scope, also after a reload, and
+// queries nobody graded are enough for a budget.
+func TestWebRegion(t *testing.T) {
+	s := newPoolSite(t)
+	tb := openTab(t, s.URL)
+	must[any](tb, makeEngine)
+	must[any](tb, `window.made = await `+makeAdapter)
+	got := must[struct {
+		Dims             []int
+		Mean             int
+		Near, Far, Again []float64
+		Known            []string
+		Usage            float64
+		Threshold        struct{ On bool }
+	}](tb, regionScript)
+	if len(got.Dims) != 10 || got.Dims[0] != got.Mean || got.Mean != 64 || !got.Threshold.On {
+		t.Errorf("region %+v, want 10 samples of 64", got)
+	}
+	if mean(got.Near) <= mean(got.Far) || !slices.Equal(got.Near, got.Again) {
+		t.Errorf("scope of what is near %v (stored %v), of what is far %v", got.Near, got.Again, got.Far)
+	}
+	if want := []string{"early", "geo_mean", "nearest", "scope"}; !slices.Equal(got.Known, want) || got.Usage != 0.5 {
+		t.Errorf("signals %v, want %v; half the budget sends %v", got.Known, want, got.Usage)
+	}
+}
+
+func mean(x []float64) (m float64) {
+	for _, v := range x {
+		m += v / float64(len(x))
+	}
+	return m
+}
+
 func checkWeights(t *testing.T, got customized) {
 	t.Helper()
 	sum := 0.0

@@ -78,7 +78,7 @@ func TestExtensionServer(t *testing.T) {
 	}
 	fromServer := func(t *testing.T, got lastAnswer) {
 		t.Helper()
-		if got.State != "done" || got.Text != bigAnswer || !strings.Contains(got.Foot, "by "+host) {
+		if got.State != "done" || got.Text != bigAnswer || !strings.Contains(got.Foot, "by the server "+host+": the device was unsure · confidence 0.") {
 			t.Errorf("answer = %+v", got)
 		}
 		if sent := big.requests(); len(sent) != 1 || !strings.Contains(sent[0], "Once upon a time") || strings.Contains(sent[0], "system") {

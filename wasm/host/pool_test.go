@@ -142,6 +142,9 @@ func checkWeights(t *testing.T, e *Engine, p *pool.Pool, session uint32, got *pr
 	if !slices.EqualFunc(got.Scores, scores, near) || !slices.EqualFunc(got.Weights, weights, near) {
 		t.Errorf("scores and weights\n%v %v, want\n%v %v", got.Scores, got.Weights, scores, weights)
 	}
+	if !slices.Equal(got.Samples, slices.Concat(samples...)) || !slices.Equal(got.Mean, p.Keys.Mu) || got.Layer != 0 || got.Last {
+		t.Errorf("the samples lie elsewhere: %d numbers around %d, recipe %d %v", len(got.Samples), len(got.Mean), got.Layer, got.Last)
+	}
 }
 
 // checkBlend compares factors with the plain blend. Both add 8 products in float32 in

@@ -4,7 +4,7 @@
 // sent again because a port died meanwhile finds the job that is there, and nothing is generated twice.
 
 import type { ChatMessage, LoraScale, Progress } from "../src/index.js";
-import type { Extent, Mode } from "../src/offload.js";
+import type { Extent, Label, Mode } from "../src/offload.js";
 
 /** What a menu entry or a button of the panel does with a piece of text. */
 export type Task = "summarise" | "rewrite" | "ask";
@@ -52,9 +52,10 @@ export interface Job {
   attempts: number;
   /** The taught style that the device answers in, if any. */
   style?: string;
-  /** "device" or "server:<host>", and why. */
-  where?: string;
-  reason?: string;
+  /** Who answers, why, and how sure the device was. */
+  label?: Label;
+  /** The host that the user is asked about. */
+  asks?: string;
   error?: { code: string; message: string };
 }
 

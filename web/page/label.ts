@@ -25,9 +25,9 @@ export function because(reason: Reason): string {
   return reasons[reason];
 }
 
-/** "on this device", or the server's host. */
-export function place(where: Label["where"]): string {
-  return where === "device" ? "on this device" : `by the server ${where.slice("server:".length)}`;
+/** Who answered: `here` where it was the device. */
+export function place(where: Label["where"], here = "on this device"): string {
+  return where === "device" ? here : `by the server ${where.slice("server:".length)}`;
 }
 
 const names: [keyof Signals, string][] = [
@@ -37,8 +37,8 @@ const names: [keyof Signals, string][] = [
   ["early", "early confidence"],
 ];
 
-/** The whole label in one line. */
-export function labelText(label: Label): string {
+/** The whole label in one line; `here` names the device. */
+export function labelText(label: Label, here = "on this device"): string {
   const scores = names.flatMap(([key, name]) => {
     const score = label.signals[key];
     return score === undefined ? [] : [`${name} ${score.toFixed(2)}`];
@@ -46,5 +46,5 @@ export function labelText(label: Label): string {
   const failure = label.error === undefined ? "" : ` (${label.error.code})`;
   const instead = label.fallback ? " instead of by the server" : "";
   const facts = [because(label.reason) + failure, ...scores].join(" · ");
-  return `Answered ${place(label.where)}${instead}: ${facts}`;
+  return `Answered ${place(label.where, here)}${instead}: ${facts}`;
 }

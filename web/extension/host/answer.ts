@@ -1,7 +1,7 @@
 // One job's answer: on the device, or through the user's server where the user agreed.
 
 import type { ChatMessage, Engine } from "../../src/index.js";
-import { type Device, Hybrid, type HybridEvent, type Signals, type Turn } from "../../src/offload.js";
+import { type Device, engineDevice, Hybrid, type HybridEvent, type Signals } from "../../src/offload.js";
 import type { Job, Settings } from "../messages.js";
 import { continuation, conversation, type Exchange, withoutControls } from "../prompts.js";
 import * as database from "./database.js";
@@ -38,7 +38,7 @@ export async function* answer(
   const lora = style?.model === settings.model ? [{ id: style.id, scale: 1 }] : [];
   delete job.style;
   if (lora[0]) job.style = lora[0].id;
-  const device = deviceOf(engine, { ...job.sampling, lora });
+  const device = engineDevice(engine, { params: { ...job.sampling, lora }, earlyTokens });
   const { server } = settings;
   // A page's questions stay here: its user agreed to the model on this device, not to a server.
   if (job.from !== "panel" || server.mode === "local" || server.url === "")
@@ -86,33 +86,13 @@ async function* locally(
   messages: ChatMessage[],
   signal: AbortSignal,
 ): AsyncGenerator<HybridEvent, void, undefined> {
-  const label = { where: "device" as const, reason: "mode-local" as const, signals: {}, fallback: false };
+  let signals: Signals = {};
+  const label = () => ({ where: "device" as const, reason: "mode-local" as const, signals, fallback: false });
   let text = "";
   for await (const piece of device.answer(messages, signal)) {
     text += piece.text;
-    yield { type: "text", text: piece.text, label };
+    signals = { ...signals, ...piece.signals };
+    yield { type: "text", text: piece.text, label: label() };
   }
-  yield { type: "done", text, label };
-}
-
-/** The engine as the router sees it: text, and how likely its tokens were. */
-function deviceOf(engine: Engine, sampling: Job["sampling"]): Device {
-  return {
-    async *answer(messages: readonly Turn[], signal: AbortSignal) {
-      const params = { ...sampling, messages: [...messages], stream: true as const, logprobs: true };
-      let sum = 0;
-      let n = 0;
-      for await (const chunk of await engine.chat.completions.create(params, { signal })) {
-        const choice = chunk.choices[0];
-        for (const token of choice?.logprobs?.content ?? []) {
-          sum += token.logprob;
-          n++;
-        }
-        const likely = n === 0 ? 0 : Math.exp(sum / n);
-        const signals: Signals = choice?.finish_reason ? { geo_mean: likely } : {};
-        if (n === earlyTokens) signals.early = likely;
-        yield { text: choice?.delta.content ?? "", signals };
-      }
-    },
-  };
+  yield { type: "done", text, label: label() };
 }

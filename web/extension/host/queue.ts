@@ -140,8 +140,7 @@ export class Queue {
     let written = performance.now();
     for await (const event of this.#answer(job, signal, this.#confirm(job))) {
       signal.throwIfAborted();
-      job.where = event.label.where;
-      job.reason = event.label.reason;
+      job.label = event.label;
       if (event.type === "replace") {
         fresh = "";
         this.#redraft(job);
@@ -174,7 +173,7 @@ export class Queue {
   #confirm(job: Job): Confirm {
     return async (host, signal) => {
       job.state = "confirm";
-      job.reason = host;
+      job.asks = host;
       this.#tell.job(job, 0);
       const yes = await new Promise<boolean>((resolve) => {
         this.#confirming = resolve;

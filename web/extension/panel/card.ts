@@ -1,6 +1,7 @@
 // One question and its growing answer in the panel.
 
 import { make } from "../../page/dom.js";
+import { labelText } from "../../page/label.js";
 import type { Job, Position } from "../messages.js";
 
 const titles = { summarise: "Summarise", rewrite: "Rewrite", ask: "" };
@@ -54,15 +55,15 @@ export class Card {
       case "queued":
         return [make("p", ahead > 0 ? `Waiting for ${ahead} other question${ahead > 1 ? "s" : ""}` : "Waiting", where)];
       case "confirm":
-        return this.#question(job.reason ?? "");
+        return this.#question(job.asks ?? "");
       case "failed":
         return [make("p", job.error?.message ?? "It failed.", { class: "failed", title: job.error?.code ?? "" })];
       case "stopped":
         return [make("p", "Stopped", where)];
       case "done":
-        return [make("p", place(job), { ...where, title: job.reason ?? "" }), this.#copy()];
+        return [make("p", labelOf(job), where), this.#copy()];
       default:
-        return job.where?.startsWith("server:") ? [make("p", place(job), where)] : [];
+        return job.label && job.label.where !== "device" ? [make("p", labelOf(job), where)] : [];
     }
   }
 
@@ -88,8 +89,6 @@ export class Card {
 
 const where = { class: "where" };
 
-function place(job: Job): string {
-  const at = job.where ?? "device";
-  if (at.startsWith("server:")) return `Answered by ${at.slice("server:".length)}`;
-  return `Answered on this device${job.style ? " in your style" : ""}`;
+function labelOf({ label, style }: Job): string {
+  return label === undefined ? "" : labelText(label, style ? "on this device in your style" : "on this device");
 }
