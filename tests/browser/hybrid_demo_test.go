@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -200,6 +201,68 @@ func TestHybridDemoBudget(t *testing.T) {
 	}
 }
 
+// A calibration on the user's own questions sends nothing, sets the threshold that the
+// budget asks for, and is forgotten with the adapters it was made for.
+func TestHybridDemoCalibrate(t *testing.T) {
+	d := openHybrid(t)
+	d.set("budget", "0.5")
+	planted := d.text("threshold")
+	d.click("calibrate-run")
+	d.waitFor(`document.getElementById("calibrate-state").textContent.startsWith("Write at least two")`)
+	d.set("questions", "Once upon a time\n\n  What is the routing number of my bank?\nLily went to the park with her mom.\nderivative ( of 17 enzymes ;\n")
+	d.click("calibrate-run")
+	d.waitFor(`document.getElementById("calibrated").textContent.startsWith("Calibrated on your questions")`)
+	for budget, want := range map[string]string{"0": "sends 0 of your 4", "0.25": "sends 1 of your 4", "0.5": "sends 2 of your 4", "1": "sends 4 of your 4"} {
+		d.set("budget", budget)
+		if shown := d.text("expected"); !strings.Contains(shown, want) {
+			t.Errorf("budget %s: %q, want %q", budget, shown, want)
+		}
+	}
+	d.set("budget", "0.5")
+	if d.calls() != 0 {
+		t.Errorf("%d requests reached the server", d.calls())
+	}
+	// The threshold is what routes.
+	threshold, err := strconv.ParseFloat(d.text("threshold"), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.set("mode", "hybrid")
+	d.waitFor(dialogOpen)
+	d.click("consent-yes")
+	d.send("Once upon a time")
+	got := d.answer()
+	_, after, _ := strings.Cut(got.Label, "confidence ")
+	var confidence float64
+	if _, err := fmt.Sscanf(after, "%f", &confidence); err != nil || (got.Where == "device") != (confidence >= threshold) {
+		t.Errorf("threshold %v: %+v", threshold, got)
+	}
+
+	// Customised, scope is known; the calibration was for the model without.
+	d.set("samples", "please freeze my account\nfreeze my bank account\ni want to freeze my account\nfreeze my savings account now\ncan you freeze my account")
+	d.click("customize-run")
+	d.waitFor(`document.getElementById("calibrated").textContent.startsWith("Calibrated on a planted task")`)
+	if shown := d.text("threshold"); shown != planted {
+		t.Errorf("threshold %s, was %s before", shown, planted)
+	}
+	d.set("budget", "0")
+	d.send("Sing!")
+	if got := d.answer(); got.Where != d.server() || got.Reason != "out-of-scope" || got.Draft != "" || !strings.Contains(got.Label, "scope ") {
+		t.Errorf("unlike the samples: %+v", got)
+	}
+	d.send("please freeze my bank account")
+	if got := d.answer(); got.Where != "device" || got.Reason != "confident" || !strings.Contains(got.Label, "scope ") {
+		t.Errorf("like the samples: %+v", got)
+	}
+}
+
+// text is what an element of the page says.
+func (d *hybridDemo) text(id string) (text string) {
+	d.t.Helper()
+	d.eval(fmt.Sprintf(`document.getElementById(%q).textContent`, id), &text)
+	return text
+}
+
 // The keyboard alone opens the section, and Escape in the dialog means no.
 func TestHybridDemoKeyboard(t *testing.T) {
 	d := openHybrid(t)
@@ -248,5 +311,18 @@ func TestHybridDemoScreenshots(t *testing.T) {
 	}
 	if images["light"] == images["dark"] {
 		t.Error("light and dark look the same")
+	}
+	d.set("questions", "Once upon a time\nThe dog ran to the park.\nThe quarterly revenue of seventeen enzymes\nLily went to the park with her mom.\nwill it rain tomorrow?")
+	d.click("calibrate-run")
+	d.waitFor(`document.getElementById("calibrated").textContent.startsWith("Calibrated on your questions")`)
+	d.eval(`document.getElementById("calibrate").scrollIntoView({block: "end"})`, nil)
+	png, err := chromedp.Run(d.ctx, screenshot("light", 1280, 860))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := os.Getenv("PASTEL_SCREENSHOTS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "hybrid-calibrated.png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -1,17 +1,21 @@
 // Adapters and their sliders.
 
-import { type Customized, type Engine, listAdapters, type LoraScale } from "../src/index.js";
+import { type Customized, type Engine, listAdapters, type LoraScale, type Region } from "../src/index.js";
 import { byId, make } from "./dom.js";
 
 /** Loads adapters and mixes them. */
 export class AdapterPanel {
   readonly #scales = new Map<string, number>();
+  readonly #regions = new Map<string, Region>();
   readonly #engine: () => Engine | undefined;
   readonly #say: (text: string, isError?: boolean) => void;
+  readonly #changed: () => void;
 
-  constructor(engine: () => Engine | undefined, say: (text: string, isError?: boolean) => void) {
+  /** `changed` hears whenever the mix does. */
+  constructor(engine: () => Engine | undefined, say: (text: string, isError?: boolean) => void, changed: () => void) {
     this.#engine = engine;
     this.#say = say;
+    this.#changed = changed;
     const input = byId("adapter-file", HTMLInputElement);
     input.onchange = () => {
       const file = input.files?.[0];
@@ -33,6 +37,7 @@ export class AdapterPanel {
     try {
       const made = await this.#engine()?.customize(samples, { pool: "./pool/pool.json" });
       if (!made) return;
+      if (made.region) this.#regions.set(made.id, made.region);
       this.#scales.set(made.id, 1);
       this.#row(made.id, `from ${samples.length} samples`);
       this.#weights(made);
@@ -50,6 +55,7 @@ export class AdapterPanel {
     const model = this.#engine()?.model?.name;
     for (const made of (await listAdapters().catch(() => [])).filter((a) => a.model === model)) {
       if (this.#scales.has(made.id)) continue;
+      if (made.region) this.#regions.set(made.id, made.region);
       this.#scales.set(made.id, 0);
       this.#row(made.id, "made before", 0);
     }
@@ -67,9 +73,17 @@ export class AdapterPanel {
     return [...this.#scales].filter(([, scale]) => scale !== 0).map(([id, scale]) => ({ id, scale }));
   }
 
+  /** Where the samples lie of the adapter in use that was made of samples, of several the strongest. */
+  region(): Region | undefined {
+    const made = this.mix().filter(({ id }) => this.#regions.has(id));
+    const strongest = made.sort((a, b) => b.scale - a.scale)[0];
+    return strongest && this.#regions.get(strongest.id);
+  }
+
   /** Forgets all adapters: their model is gone. */
   reset(): void {
     this.#scales.clear();
+    this.#regions.clear();
     byId("adapters", HTMLDivElement).replaceChildren();
     byId("weights", HTMLUListElement).replaceChildren();
     byId("no-adapters", HTMLParagraphElement).hidden = false;
@@ -98,8 +112,10 @@ export class AdapterPanel {
     slider.oninput = () => {
       value.textContent = slider.valueAsNumber.toFixed(1);
       this.#scales.set(id, slider.valueAsNumber);
+      this.#changed();
     };
     label.append(value, slider);
     list.append(label);
+    this.#changed();
   }
 }

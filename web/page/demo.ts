@@ -13,7 +13,7 @@ import {
 } from "../src/index.js";
 import { AdapterPanel } from "./adapters.js";
 import { byId, make, megabytes } from "./dom.js";
-import { HybridPanel } from "./hybrid.js";
+import { HybridPanel, type Setting } from "./hybrid.js";
 import { Log } from "./log.js";
 import { offers } from "./models.js";
 import { startTheme } from "./theme.js";
@@ -28,8 +28,12 @@ const custom = byId("custom", HTMLFormElement);
 const fileLabel = byId("file-label", HTMLLabelElement);
 const temperature = byId("temperature", HTMLInputElement);
 const maxTokens = byId("max-tokens", HTMLInputElement);
-const adapters = new AdapterPanel(() => engine, say);
-const hybrid = new HybridPanel();
+const hybrid = new HybridPanel(() => setting());
+const adapters = new AdapterPanel(
+  () => engine,
+  say,
+  () => hybrid.changed("The adapters changed: calibrate again."),
+);
 
 let engine: Engine | undefined;
 let loading: AbortController | undefined;
@@ -58,6 +62,7 @@ async function load(ref: ModelRef): Promise<void> {
     made.onRestart = (reason) => say(`The engine stopped and was started again: ${reason}`, true);
     engine = made;
     log.clear();
+    hybrid.changed("");
     adapters.reset();
     await adapters.restore();
     say(`${made.model?.name || "The model"} is ready.`);
@@ -95,6 +100,16 @@ function showProgress(p: Progress): void {
   byId("progress-label", HTMLLabelElement).textContent = `${phases[p.phase]}${size}`;
 }
 
+/** How the device answers now, if there is a model. */
+function setting(): Setting | undefined {
+  const params = {
+    temperature: temperature.valueAsNumber,
+    max_tokens: maxTokens.valueAsNumber || 200,
+    lora: adapters.mix(),
+  };
+  return engine && { engine, params, region: adapters.region() };
+}
+
 /** Sends what was written and shows the answer as it comes. */
 async function ask(text: string): Promise<void> {
   text = text.trim();
@@ -110,13 +125,8 @@ async function ask(text: string): Promise<void> {
   byId("figures", HTMLDListElement).replaceChildren();
   try {
     const events = hybrid.answer({
-      engine,
+      ...setting()!,
       messages: log.messages(),
-      params: {
-        temperature: temperature.valueAsNumber,
-        max_tokens: maxTokens.valueAsNumber || 200,
-        lora: adapters.mix(),
-      },
       signal: answering.signal,
       onChunk: (chunk) => {
         if (chunk.x_timing) answer.timing = chunk.x_timing;

@@ -4,26 +4,33 @@ import {
   type AnsweringEngine,
   type ChatCompletionChunk,
   ConsentLedger,
+  type Device,
   type DeviceOptions,
   Hybrid,
   type HybridEvent,
   type Mode,
+  type Region,
   type ServerOptions,
   type Turn,
   engineDevice,
   offload,
 } from "../src/index.js";
-import { budgetFor, randomAt } from "./calibration.js";
+import { BudgetPanel } from "./budget.js";
 import { ConsentDialog } from "./consent.js";
 import { byId } from "./dom.js";
 import { because } from "./label.js";
-import { draw } from "./plot.js";
+
+/** How the device answers now. */
+export interface Setting {
+  engine: AnsweringEngine;
+  params: NonNullable<DeviceOptions["params"]>;
+  /** Of the customisation in use. */
+  region: Region | undefined;
+}
 
 /** One question. */
-export interface Question {
-  engine: AnsweringEngine;
+export interface Question extends Setting {
   messages: readonly Turn[];
-  params: NonNullable<DeviceOptions["params"]>;
   signal: AbortSignal;
   /** Hears every chunk of the device's own answer, for its figures. */
   onChunk: (chunk: ChatCompletionChunk) => void;
@@ -38,15 +45,20 @@ export class HybridPanel {
   readonly #url = byId("server-url", HTMLInputElement);
   readonly #model = byId("server-model", HTMLInputElement);
   readonly #key = byId("server-key", HTMLInputElement);
-  readonly #budget = byId("budget", HTMLInputElement);
   readonly #ledger = new ConsentLedger();
   readonly #dialog = new ConsentDialog(this.#ledger);
   /** Of the server now given: it remembers how the server did. */
   #hybrid: Hybrid | undefined;
   #server: ServerOptions = { url: "", model: "" };
   #question: Question | undefined;
+  readonly #budget: BudgetPanel;
 
-  constructor() {
+  /** The setting is asked for when the user calibrates; there is none without a model. */
+  constructor(setting: () => Setting | undefined) {
+    this.#budget = new BudgetPanel(() => {
+      const now = setting();
+      return now && { device: engineDevice(now.engine, now), region: now.region };
+    });
     for (const input of [this.#url, this.#model]) {
       input.value = sessionStorage.getItem(`pastel-${input.id}`) ?? "";
       input.oninput = () => {
@@ -56,14 +68,12 @@ export class HybridPanel {
       };
     }
     this.#mode.onchange = () => void this.#modeChosen();
-    this.#budget.oninput = () => this.#showBudget();
     byId("allow", HTMLButtonElement).onclick = () => void this.#offer();
     byId("revoke", HTMLButtonElement).onclick = () => {
       this.#ledger.revoke(this.#address());
       this.#showConsent();
     };
     addEventListener("storage", () => this.#showConsent()); // another tab allowed or revoked
-    this.#showBudget();
     this.#showConsent();
   }
 
@@ -74,9 +84,14 @@ export class HybridPanel {
     }
     this.#question = question;
     this.#hybrid ??= this.#connect();
-    this.#hybrid.policy = { mode: this.#chosen(), confidence: budgetFor(this.#budget.valueAsNumber).threshold };
+    this.#hybrid.policy = { mode: this.#chosen(), ...this.#budget.cuts(question.region) };
     this.#server.maxTokens = question.params.max_tokens ?? 200;
     yield* this.#hybrid.answer(question.messages, question.signal);
+  }
+
+  /** The model, or what it was customised with, is another: a calibration no longer holds. */
+  changed(why: string): void {
+    this.#budget.reset(why);
   }
 
   /** Forgets the server and what may be sent where. */
@@ -100,7 +115,10 @@ export class HybridPanel {
       server: this.#server,
       policy: { mode: "local" },
       consent: this.#ledger,
-      device: { answer: (messages, signal) => this.#onDevice(messages, signal) },
+      device: {
+        before: async (messages, signal) => (await this.#device().before?.(messages, signal)) ?? {},
+        answer: (messages, signal) => this.#device().answer(messages, signal),
+      },
       confirm: async (_host, reason, signal) => {
         const yes = await this.#dialog.ask(this.#address(), `For this message: ${because(reason)}.`, signal);
         this.#showConsent();
@@ -109,9 +127,9 @@ export class HybridPanel {
     });
   }
 
-  #onDevice(messages: readonly Turn[], signal: AbortSignal): ReturnType<ReturnType<typeof engineDevice>["answer"]> {
-    const { engine, params, onChunk } = this.#question!;
-    return engineDevice(overheard(engine, onChunk), { params }).answer(messages, signal);
+  #device(): Device {
+    const { engine, params, region, onChunk } = this.#question!;
+    return engineDevice(overheard(engine, onChunk), { params, region });
   }
 
   #chosen(): Mode {
@@ -155,18 +173,6 @@ export class HybridPanel {
       text = `Messages may be sent to ${host}: ${all ? "whole conversations" : "only the last message"}.`;
     } else if (host !== undefined) text = `Nothing is sent to ${host} unless you allow it.`;
     byId("consent", HTMLParagraphElement).textContent = text;
-  }
-
-  #showBudget(): void {
-    const at = budgetFor(this.#budget.valueAsNumber);
-    const percent = (share: number): string => `${Math.round(100 * share)}%`;
-    const score = at.threshold.on ? Math.min(at.threshold.score, 1) : 0;
-    byId("budget-value", HTMLOutputElement).textContent = percent(this.#budget.valueAsNumber);
-    byId("threshold", HTMLOutputElement).textContent = score.toFixed(2);
-    byId("expected", HTMLSpanElement).textContent =
-      `${percent(at.accuracy)} right, ${percent(randomAt(at.usage))} at random, ${percent(at.oracle)} at best`;
-    const plot = document.getElementById("plot");
-    if (plot instanceof SVGSVGElement) draw(plot, at);
   }
 }
 
