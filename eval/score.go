@@ -56,22 +56,34 @@ func Grade(ctx context.Context, m Model, t *Task, method Method) (Answer, error)
 	return Answer{Choice: -1, NLL: -sum(logs), Tokens: len(logs)}, err
 }
 
-// choose scores every option and takes the best, the first of equals.
+// choose takes the option of the best score, the first of equals.
 func choose(ctx context.Context, m Model, t *Task, method Method) (Answer, error) {
+	scores, err := Scores(ctx, m, t, method)
+	if err != nil {
+		return Answer{}, err
+	}
+	best, p := softmaxBest(scores)
+	return Answer{Choice: best, Right: best == t.Gold, Confidence: p}, nil
+}
+
+// Scores are the log-likelihoods of a task's options by a method.
+//
+// Shapes: the result [options].
+// Errors: the model's.
+func Scores(ctx context.Context, m Model, t *Task, method Method) ([]float64, error) {
 	scores := make([]float64, t.options())
 	for i := range scores {
 		prompt, continuation := t.option(i, method)
 		logs, err := m.LogProbs(ctx, prompt, continuation)
 		if err != nil {
-			return Answer{}, err
+			return nil, err
 		}
 		scores[i] = sum(logs)
 		if method == Normalised {
 			scores[i] /= float64(max(len(strings.TrimSpace(continuation)), 1))
 		}
 	}
-	best, p := softmaxBest(scores)
-	return Answer{Choice: best, Right: best == t.Gold, Confidence: p}, nil
+	return scores, nil
 }
 
 // option returns the texts whose likelihood scores option i.

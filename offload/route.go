@@ -126,7 +126,7 @@ func (p Policy) wants(at Stage, s Signals, tie float64, c Cost) (send bool, why 
 	case at == AtEarly:
 		return below(p.Early, s, Early, tie), either(below(p.Early, s, Early, tie), UnsureEarly, InScope)
 	}
-	unsure := below(p.Confidence, s, p.confidenceSignal(s), tie)
+	unsure := below(p.Confidence, s, p.Sureness(s), tie)
 	return unsure, either(unsure, Unsure, Confident)
 }
 
@@ -151,8 +151,9 @@ func (p Policy) held(e Env) (Reason, bool) {
 	return e.Cost.veto()
 }
 
-// confidenceSignal is the configured signal, or the one this answer has.
-func (p Policy) confidenceSignal(s Signals) Signal {
+// Sureness is the confidence that the policy cuts: the configured signal, or the one
+// this answer has.
+func (p Policy) Sureness(s Signals) Signal {
 	if p.ConfidenceSignal != 0 {
 		return p.ConfidenceSignal
 	}

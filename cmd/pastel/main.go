@@ -35,7 +35,7 @@ var commands = []command{
 	{"table", "", "measure Crayon beside its rivals and rewrite docs/crayon-table.md", tableCommand},
 	{"pool", "VERB ...", "train, build, inspect or blend adapter pools", poolCommand},
 	{"serve", "--model BIG.gguf", "serve a larger model, adapter pools and blends over HTTP", serveCommand},
-	{"offload", "calibrate FILE.jsonl", "choose routing thresholds for a server budget or an accuracy", offloadCommand},
+	{"offload", "VERB ...", "score queries, choose routing thresholds", offloadCommand},
 }
 
 func main() {
@@ -102,6 +102,23 @@ func help(_ context.Context, e env, _ []string) error {
 	listCommands(e, "pastel", commands)
 	e.printf("Flags may come before or after the model.\n")
 	return nil
+}
+
+// runVerb runs the verb of a command that has several.
+func runVerb(ctx context.Context, e env, of string, table []command, args []string) error {
+	if len(args) == 0 {
+		return usagef("%s needs one of %s", of, verbs(table))
+	}
+	if asksHelp(args[0]) {
+		listCommands(e, "pastel "+of, table)
+		return nil
+	}
+	for _, c := range table {
+		if c.name == args[0] {
+			return c.run(ctx, e, args[1:])
+		}
+	}
+	return usagef("unknown verb %q, there are %s", args[0], verbs(table))
 }
 
 // verbs is a table's names on one line.

@@ -27,19 +27,7 @@ var poolCommands = []command{
 
 // poolCommand runs one of the verbs on adapter pools.
 func poolCommand(ctx context.Context, e env, args []string) error {
-	if len(args) == 0 {
-		return usagef("pool needs one of %s", verbs(poolCommands))
-	}
-	if asksHelp(args[0]) {
-		listCommands(e, "pastel pool", poolCommands)
-		return nil
-	}
-	for _, c := range poolCommands {
-		if c.name == args[0] {
-			return c.run(ctx, e, args[1:])
-		}
-	}
-	return usagef("unknown verb %q, there are %s", args[0], verbs(poolCommands))
+	return runVerb(ctx, e, "pool", poolCommands, args)
 }
 
 // readPool opens the pool in dir and, when all is true, loads every adapter.
