@@ -155,6 +155,27 @@ func TestRegionTable(t *testing.T) {
 	}
 }
 
+func TestOptionsTable(t *testing.T) {
+	var rows []struct {
+		Name     string
+		LogProbs []float64
+		Want     map[string]float64
+	}
+	readTable(t, "options.json", &rows)
+	for _, tt := range rows {
+		var s Signals
+		if err := s.SetOptions(tt.LogProbs); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range tt.Want {
+			k, err := ParseSignal(name)
+			if got, known := s.Get(k); err != nil || !known || math.Abs(got-want) > 1e-14 {
+				t.Errorf("%s: %s is %v, want %v", tt.Name, name, got, want)
+			}
+		}
+	}
+}
+
 // regionBound is for embeddings of some units in float32: means of them, centred,
 // are off by a few times 2⁻²³, and so are their angles.
 const regionBound = 1e-6

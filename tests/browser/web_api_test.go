@@ -310,12 +310,23 @@ func TestWebResponseFormat(t *testing.T) {
 func TestWebEmbeddings(t *testing.T) {
 	tb := openTab(t, engineSite(t).URL)
 	must[any](tb, makeEngine)
-	got := must[struct{ Same, Near, Far, Length float64 }](tb, `
+	got := must[struct{ Same, Near, Far, Length, Raw, Last, Second float64 }](tb, `
 		const { data } = await engine.embeddings.create({ input: ["The dog ran in the park.", "The dog ran in the park.", "A dog runs in a park.", "Mom said no!"] });
 		const dot = (a, b) => a.embedding.reduce((s, v, i) => s + v * b.embedding[i], 0);
-		return { same: dot(data[0], data[1]), near: dot(data[0], data[2]), far: dot(data[0], data[3]), length: Math.sqrt(dot(data[3], data[3])) };`)
+		const of = async (params) => (await engine.embeddings.create({ input: "The dog ran in the park.", ...params })).data[0];
+		const [raw, last, second] = [await of({ normalize: false }), await of({ pooling: "last" }), await of({ layer: 1 })];
+		return { same: dot(data[0], data[1]), near: dot(data[0], data[2]), far: dot(data[0], data[3]), length: Math.sqrt(dot(data[3], data[3])),
+			raw: dot(raw, data[0]) / Math.sqrt(dot(raw, raw)), last: dot(last, data[0]), second: dot(second, data[0]) };`)
 	if got.Same < 0.9999 || got.Near < got.Far || got.Length < 0.9999 || got.Length > 1.0001 {
 		t.Errorf("embeddings: %+v, want the near text nearer than the far one, length 1", got)
+	}
+	if got.Raw < 0.9999 || got.Last > 0.9999 || got.Second > 0.9999 {
+		t.Errorf("embeddings by other recipes: %+v", got)
+	}
+	for _, params := range []string{`input: ""`, `input: "a", layer: 5`} {
+		if o := try[any](tb, `await engine.embeddings.create({ `+params+` })`); o.Code != "ERR_BAD_REQUEST" {
+			t.Errorf("%s: %s %q", params, o.Code, o.Message)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 )
@@ -215,6 +216,55 @@ func TestWebChoicesRefused(t *testing.T) {
 	} {
 		if o := try[any](tb, body); o.Code != "ERR_BAD_REQUEST" {
 			t.Errorf("%s: %+v, want ERR_BAD_REQUEST", name, o)
+		}
+	}
+}
+
+// TestWebChoose: options' log-probabilities are those that a completion reports of its
+// first token, and the device of a router takes them for its confidence.
+func TestWebChoose(t *testing.T) {
+	tb := openTab(t, engineSite(t).URL)
+	must[any](tb, makeEngine)
+	got := must[struct {
+		Made struct {
+			Index    int
+			Text     string
+			LogProbs []float64
+		}
+		Reported []float64
+		Device   []struct {
+			Text    string
+			Signals map[string]float64
+		}
+	}](tb, `
+		const messages = [{ role: "user", content: "The sky is" }];
+		const options = ["blue", "very", " so"];
+		const made = await engine.chat.completions.choose({ messages, options });
+		const top = (await engine.completions.create({ prompt: "The sky is", max_tokens: 1, temperature: 0, logprobs: 20 }))
+			.choices[0].logprobs.top_logprobs[0];
+		const reported = [" b", " very", " so"].map((text) => top[text]);
+		const device = [];
+		for await (const piece of pastel.engineDevice(engine, { options }).answer(messages, new AbortController().signal)) device.push(piece);
+		return { made, reported, device };`)
+	for i, want := range got.Reported {
+		if d := math.Abs(got.Made.LogProbs[i] - want); !(d < 1e-4) { // float32 logits, one row computed by a decode, the other by a prefill
+			t.Errorf("option %d: %v, reported %v", i, got.Made.LogProbs, got.Reported)
+		}
+	}
+	if best := slices.Max(got.Made.LogProbs); got.Made.LogProbs[got.Made.Index] != best || got.Made.Text == "" {
+		t.Errorf("chosen: %+v", got.Made)
+	}
+	if d := got.Device; len(d) != 1 || d[0].Text != got.Made.Text || !(d[0].Signals["max_prob"] > 1.0/3) || d[0].Signals["geo_mean"] != 0 {
+		t.Errorf("device: %+v", d)
+	}
+	for name, params := range map[string]string{
+		"one option":  `options: ["yes"]`,
+		"an empty":    `options: ["yes", ""]`,
+		"none":        ``,
+		"same letter": `options: ["yes", "yesterday was yes"]`,
+	} {
+		if o := try[any](tb, `await engine.chat.completions.choose({ messages: [{ role: "user", content: "a" }], `+params+` })`); o.Code != "ERR_BAD_REQUEST" {
+			t.Errorf("%s: %s %q", name, o.Code, o.Message)
 		}
 	}
 }

@@ -79,6 +79,15 @@ const checks: Record<string, (row: Row) => unknown> = {
       near(t.score, r.threshold ?? 0);
     return right ? r.want : { ...got, threshold: t };
   },
+  options: (row) => {
+    const { logprobs, want } = row as unknown as {
+      logprobs: number[];
+      want: Required<Pick<offload.Signals, "max_prob" | "margin" | "entropy">>;
+    };
+    const got = offload.optionSignals(logprobs);
+    const keys = ["max_prob", "margin", "entropy"] as const;
+    return keys.every((k) => Math.abs(got[k]! - want[k]) <= 1e-14) ? want : got;
+  },
   calibrate: (row) => {
     const { queries, budget, scope } = row as unknown as CalibrateRow;
     const { confidence, early, usage, ...made } = offload.calibrate(

@@ -110,7 +110,7 @@ func table(t testing.TB, name string) json.RawMessage {
 // The TypeScript twin passes the tables of package offload.
 func TestTwinPassesTheTables(t *testing.T) {
 	p := openPage(t)
-	for _, name := range []string{"route", "host", "breaker", "tiebreak", "minimise", "region", "calibrate"} {
+	for _, name := range []string{"route", "host", "breaker", "tiebreak", "minimise", "region", "calibrate", "options"} {
 		var wrong []string
 		p.call("table", map[string]any{"name": name, "rows": table(t, name+".json")}, &wrong)
 		for _, w := range wrong {

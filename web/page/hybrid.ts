@@ -182,6 +182,7 @@ function overheard(engine: AnsweringEngine, hear: (chunk: ChatCompletionChunk) =
     embeddings: engine.embeddings,
     chat: {
       completions: {
+        choose: (params, options) => engine.chat.completions.choose(params, options),
         create: async (params, options) => {
           const asked = { ...params, stream_options: { include_usage: true } };
           return passing(await engine.chat.completions.create(asked, options), hear);

@@ -16,7 +16,7 @@ import {
 import { askEach, bad, inRange, samplingAsk } from "./asks.js";
 import type { Engine, GenerateAsk, Generated } from "./engine.js";
 import { UnsupportedError } from "./errors.js";
-import type { ChatCompletion, ChatCompletionChunk, ChatCompletionParams } from "./openai.js";
+import type { ChatCompletion, ChatCompletionChunk, ChatCompletionParams, Choice, ChoiceParams } from "./openai.js";
 import { streamOf } from "./stream.js";
 
 /** engine.chat.completions */
@@ -46,6 +46,32 @@ export class ChatCompletions {
     return params.stream
       ? this.#stream(asks, params, options, head, logprobs)
       : await this.#whole(asks, options, head, logprobs);
+  }
+
+  /**
+   * Multiple choice: which of some texts is likeliest to begin the answer, told by their first tokens, which must differ: letters, yes and
+   * no. Nothing is generated. The log-probabilities are of all that could come, in the order of the options.
+   * Rejects as create does.
+   */
+  async choose(params: ChoiceParams, { signal }: RequestOptions = {}): Promise<Choice> {
+    const { options } = params;
+    checkMessages(params.messages);
+    if (!Array.isArray(options) || options.length < 2 || options.some((o) => typeof o !== "string" || o === ""))
+      throw bad("options must be two or more texts that are not empty");
+    const { text, isPlain } = await renderChat(this.#engine, params);
+    const tokens = await this.#engine.tokenize(text, { addSpecial: true, parseSpecial: true });
+    // Words of continued text begin with their space, turns of a template without.
+    const spaced = (o: string) => (isPlain && !/^[ \n]/.test(o) ? ` ${o}` : o);
+    const firsts = await Promise.all(options.map((o) => firstToken(this.#engine, text, tokens, spaced(o))));
+    if (new Set(firsts).size < firsts.length)
+      throw bad(`options must differ in their first tokens: ${firsts.join(", ")}`);
+    const { adapters } = samplingAsk(params.lora ? { lora: params.lora } : {});
+    const logits = await this.#engine.logits(tokens, false, adapters, signal);
+    const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+    const norm = top + Math.log(logits.reduce((a, b) => a + Math.exp(b - top), 0));
+    const logprobs = firsts.map((id) => logits[id]! - norm);
+    const index = logprobs.indexOf(Math.max(...logprobs));
+    return { index, text: options[index]!, logprobs };
   }
 
   async #whole(asks: GenerateAsk[], options: RequestOptions, head: Head, logprobs: boolean): Promise<ChatCompletion> {
@@ -109,20 +135,34 @@ export class ChatCompletions {
 
 type Delta = ChatCompletionChunk["choices"][number]["delta"];
 
+/** The first token of a text that goes on after a prompt. */
+async function firstToken(engine: Engine, prompt: string, ids: readonly number[], text: string): Promise<number> {
+  const all = await engine.tokenize(prompt + text, { addSpecial: true, parseSpecial: true });
+  const first = all[ids.length];
+  if (first === undefined || ids.some((id, i) => all[i] !== id))
+    throw bad(`option ${JSON.stringify(text)} joins the last word of the prompt`);
+  return first;
+}
+
 /** A conversation as the engine is to read it, and the texts that end the assistant's turn. */
 interface Prompt {
   text: string;
   stop: string[];
+  /** The contents alone, for a model that only continues text. */
+  isPlain?: true;
 }
 
 /** Writes a conversation down for the loaded model: with its file's template, with ChatML, or the contents alone. */
-async function renderChat(engine: Engine, { messages, chat_template_kwargs }: ChatCompletionParams): Promise<Prompt> {
+async function renderChat(
+  engine: Engine,
+  { messages, chat_template_kwargs }: Pick<ChatCompletionParams, "messages" | "chat_template_kwargs">,
+): Promise<Prompt> {
   const variables = chat_template_kwargs === undefined ? "" : JSON.stringify(chat_template_kwargs);
   const ask = { messages: JSON.stringify(messages), tools: "", variables, addGenerationPrompt: true };
   if (engine.model?.chatTemplate) return { text: await engine.render({ ...ask, chatML: false }), stop: [] };
   const how = engine.chatTemplate ?? ((await hasChatML(engine)) ? "chatml" : "plain");
   if (how === "chatml") return { text: await engine.render({ ...ask, chatML: true }), stop: ["<|im_end|>"] };
-  return { text: plain(messages), stop: [] };
+  return { text: plain(messages), stop: [], isPlain: true };
 }
 
 // The contents alone, for models that only continue text: an answer follows what it continued, a new turn begins a line.

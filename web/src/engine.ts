@@ -295,10 +295,15 @@ export class Engine {
   }
 
   /** @internal The logits after the last of some tokens, or after each of them: rows of vocabSize. */
-  async logits(tokens: readonly number[], all: boolean, adapters: GenerateAsk["adapters"]): Promise<Float32Array> {
-    return await this.#inQueue(undefined, async () => {
+  async logits(
+    tokens: readonly number[],
+    all: boolean,
+    adapters: GenerateAsk["adapters"],
+    signal?: AbortSignal | null,
+  ): Promise<Float32Array> {
+    return await this.#inQueue(signal, async () => {
       await this.#restore();
-      await this.#restoreAdapters(adapters, undefined);
+      await this.#restoreAdapters(adapters, signal ?? undefined);
       const session = await this.#openSession();
       return (await this.#call({ type: "logits", session, tokens: [...tokens], all, adapters }, "logitsReply")).values;
     });

@@ -21,7 +21,7 @@ import { type ServerOptions, type ServerStats, ask } from "./offload/server.js";
 
 export { type Calibration, type Cuts, type Scored, calibrate, score } from "./offload/calibrate.js";
 export { type Consent, ConsentLedger, type ConsentStorage } from "./offload/consent.js";
-export { type AnsweringEngine, type DeviceOptions, engineDevice } from "./offload/device.js";
+export { type AnsweringEngine, type DeviceOptions, engineDevice, optionSignals } from "./offload/device.js";
 export { type Region, scopeOf, scopeThreshold } from "./offload/region.js";
 export * from "./offload/route.js";
 export { EventParser, events } from "./offload/sse.js";

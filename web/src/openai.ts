@@ -168,6 +168,21 @@ export interface Completion {
   x_timing?: Timing;
 }
 
+/** Multiple choice, beside OpenAI's: chat.completions.choose. */
+export interface ChoiceParams {
+  messages: ChatMessage[];
+  options: readonly string[];
+  lora?: LoraScale[];
+  chat_template_kwargs?: Record<string, unknown>;
+}
+
+/** What was chosen: the likeliest option, and each option's log-probability. */
+export interface Choice {
+  index: number;
+  text: string;
+  logprobs: number[];
+}
+
 export interface EmbeddingParams {
   model?: string;
   input: string | string[];
