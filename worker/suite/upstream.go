@@ -18,6 +18,9 @@ import (
 type Upstream struct {
 	*httptest.Server
 
+	// Forgetful upstreams keep no bodies, for tests that watch memory. Set before use.
+	Forgetful bool
+
 	mu     sync.Mutex
 	calls  map[string]int // by behaviour
 	bodies []string
@@ -67,8 +70,10 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.Unmarshal(body, &req)
 	u.mu.Lock()
 	u.calls[req.Model]++
-	u.bodies = append(u.bodies, string(body))
-	u.auth = append(u.auth, r.Header.Get("Authorization"))
+	if !u.Forgetful {
+		u.bodies = append(u.bodies, string(body))
+		u.auth = append(u.auth, r.Header.Get("Authorization"))
+	}
 	u.mu.Unlock()
 	name, number, _ := strings.Cut(req.Model, "-")
 	n, _ := strconv.Atoi(number)
