@@ -10,8 +10,9 @@ import type { ByteSource } from "./storage/verified.js";
 const pieceBytes = 4 << 20;
 
 /**
- * Streams sources into the module and returns what was loaded. Reports 0 and the
- * full size of every file, and each piece between.
+ * Streams sources into the module and returns what was loaded. Of every file that is
+ * whole, reports 0 and the full size, and each piece between; of one that is arriving
+ * the same once it is whole.
  *
  * @throws the engine's error, the source's, or the signal's reason; the engine has
  * then thrown the half-loaded stream away.
@@ -27,6 +28,7 @@ export async function loadInto(
   module.ask({ type: "open", kind: request.kind, id: request.id, files });
   try {
     await sendAll(module, sources, signal, progress);
+    signal.throwIfAborted();
     return module.ask({ type: "finish", digest: digestOf(sources) });
   } catch (thrown) {
     if (!module.isDead) module.call({ type: "discard" });
@@ -46,6 +48,7 @@ interface Sending {
   readonly source: ByteSource;
   sent: number;
   leftover: Uint8Array;
+  isReported: boolean;
 }
 
 /**
@@ -58,14 +61,31 @@ async function sendAll(
   signal: AbortSignal,
   progress: OnProgress,
 ): Promise<void> {
-  const all = sources.map((source, index): Sending => ({ index, source, sent: 0, leftover: new Uint8Array() }));
+  const all = sources.map((source, index): Sending => ({
+    index,
+    source,
+    sent: 0,
+    leftover: new Uint8Array(),
+    isReported: false,
+  }));
   for (const s of all) report(s, progress);
   for (const s of [...all, ...all]) await sendFile(module, s, signal, progress);
+  for (const s of all) {
+    if (s.source.isWhole) continue;
+    await s.source.whole;
+    report(s, progress);
+  }
 }
 
+// A download has the word until it is done: phases follow one another.
 function report(s: Sending, progress: OnProgress): void {
+  if (!s.source.isWhole) return;
   const { file, size } = s.source;
-  progress({ phase: "load", file, loaded: s.sent, total: size, ratio: size === 0 ? 1 : s.sent / size });
+  const at = (loaded: number) =>
+    progress({ phase: "load", file, loaded, total: size, ratio: size === 0 ? 1 : loaded / size });
+  if (!s.isReported) at(0);
+  s.isReported = true;
+  if (s.sent > 0) at(s.sent);
 }
 
 /** Sends a file from where it stopped until its end, or until it is not taken. */

@@ -1,7 +1,7 @@
 /**
  * The engine worker: a module worker that owns one engine, loads models into it and
  * runs requests, giving way to other messages between two steps so that cancelling
- * works. Its messages are in messages.ts. The same script is also the helper (helper.ts).
+ * works. Its messages are in messages.ts. The same script is also the helper (helper.ts) and downloads (downloads.ts).
  *
  * It must not know where bytes come from beyond ByteSource, nor what text means.
  */
@@ -11,9 +11,10 @@ import { errorOf, messageOf, wireOf } from "./errors.js";
 import { computesWith, detectFlavour, type Flavour, planThreads, type ThreadPlan } from "./flavour.js";
 import type { EngineOptions, EngineState, FromWorker, LoadRequest, Source, ToWorker } from "./messages.js";
 import { type Compiled, EngineModule } from "./module.js";
+import { answer, isForDownloads, type ToDownloads } from "./downloads.js";
 import { help, isHelperStart } from "./helper.js";
 import type { MessageOf, Reply, Request } from "./protocol.js";
-import { openSource } from "./source.js";
+import { ChangedWhileRead, openSource } from "./source.js";
 import { Helpers, type HelperStart } from "./threads.js";
 import { loadInto } from "./load.js";
 
@@ -172,6 +173,15 @@ async function call(request: Request, signal: AbortSignal): Promise<Reply> {
 }
 
 async function load(id: number, request: LoadRequest, signal: AbortSignal): Promise<Reply> {
+  try {
+    return await loadOnce(id, request, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof ChangedWhileRead)) throw thrown;
+    return await loadOnce(id, request, signal); // of the new file
+  }
+}
+
+async function loadOnce(id: number, request: LoadRequest, signal: AbortSignal): Promise<Reply> {
   const module = await live();
   const onProgress = (progress: Progress) => post({ type: "progress", id, progress });
   const sources = await Promise.all(request.sources.map((source: Source) => openSource(source, signal, onProgress)));
@@ -212,9 +222,10 @@ function otherMessages(): Promise<void> {
   });
 }
 
-self.onmessage = (event: MessageEvent<ToWorker | HelperStart>) => {
+self.onmessage = (event: MessageEvent<ToWorker | HelperStart | ToDownloads>) => {
   const { data } = event;
   if (isHelperStart(data)) return void help(data);
+  if (isForDownloads(data)) return answer(data);
   handle(data).catch((thrown: unknown) =>
     post({ type: "reply", id: data.id, reply: { type: "error", ...wireOf(thrown) } }),
   );

@@ -25,12 +25,21 @@ const nParallel = 4;
 /** Times a chunk with a wrong digest is fetched before giving up. */
 const maxHashTries = 3;
 
+/** Hears of a download as it goes, to use what is there already. */
+export interface Follower {
+  /** The file's manifest, whose chunks fill in. Called again when the file changed meanwhile and is fetched anew. */
+  begin(m: Manifest): void;
+  /** Chunk i is stored and its digest is in the manifest. bytes are valid during the call only. */
+  stored(i: number, bytes: Uint8Array): void;
+}
+
 /** How to download. */
 export interface DownloadOptions {
   signal?: AbortSignal | undefined;
   onProgress?: OnProgress | undefined;
   /** Sent with every request, such as an Authorization header. */
   headers?: Record<string, string> | undefined;
+  follower?: Follower | undefined;
 }
 
 /** One download under way: everything its steps need. */
@@ -42,10 +51,11 @@ export interface Job {
   signal: AbortSignal | undefined;
   counter: ProgressCounter;
   digest: WholeDigest;
+  follower: Follower | undefined;
 }
 
 /** The store's key for a source: its URL without query and fragment, which may hold signatures that expire. */
-export function idOf(source: Source): string {
+export function idOf(source: Pick<Source, "url">): string {
   const url = new URL(source.url);
   return url.origin + url.pathname;
 }
@@ -64,16 +74,24 @@ export function downloadLock(id: string): string {
 export async function download(store: Store, source: Source, options: DownloadOptions = {}): Promise<Manifest> {
   const { signal } = options;
   const lock = signal ? { signal } : {};
-  source = { ...source, url: new URL(source.url, self.location.href).href };
+  source = located(source);
   return await navigator.locks.request(downloadLock(idOf(source)), lock, () =>
     navigator.locks.request(chunksLock, { ...lock, mode: "shared" }, () => downloadLocked(store, source, options)),
   );
 }
 
+/** The source with a whole URL. */
+export function located<T extends Pick<Source, "url">>(source: T): T {
+  return { ...source, url: new URL(source.url, self.location.href).href };
+}
+
 async function downloadLocked(store: Store, source: Source, options: DownloadOptions): Promise<Manifest> {
   const stored = await store.manifests.get(idOf(source));
   if (stored && isWanted(stored, source)) {
-    if (stored.complete) return stored;
+    if (stored.complete) {
+      options.follower?.begin(stored);
+      return stored;
+    }
     try {
       return await resume(store, source, stored, options);
     } catch (err) {
@@ -90,7 +108,7 @@ async function downloadLocked(store: Store, source: Source, options: DownloadOpt
 }
 
 /** Reports whether what is stored is the version the source asks for, as far as the source says. */
-export function isWanted(m: Manifest, source: Source): boolean {
+export function isWanted(m: Manifest, source: Pick<Source, "size" | "sha256" | "chunkBytes">): boolean {
   if (source.size !== undefined && source.size !== m.size) return false;
   if (source.chunkBytes !== undefined && source.chunkBytes !== m.chunkBytes) return false;
   return source.sha256 === undefined || m.sha256 === "" || source.sha256 === m.sha256;
@@ -147,7 +165,9 @@ async function resume(store: Store, source: Source, m: Manifest, options: Downlo
   counter.add(storedBytes(m));
   const remote = remoteOf(m.url, options, { size: m.size, etag: m.etag });
   const digest = new WholeDigest(store, m, source.chunks);
-  const job = { store, source, m, remote, signal: options.signal, counter, digest };
+  const { signal, follower } = options;
+  const job: Job = { store, source, m, remote, signal, counter, digest, follower };
+  follower?.begin(m);
   try {
     try {
       await downloadMissing(job);
@@ -176,6 +196,8 @@ async function downloadMissing(job: Job): Promise<void> {
       for (let i = missing.shift(); i !== undefined; i = missing.shift()) {
         m.chunks[i] = await fetchChunk({ ...job, signal }, i, buffer);
         await job.store.save(m);
+        const [start, end] = chunkRange(m, i);
+        job.follower?.stored(i, buffer.subarray(0, end - start));
         job.digest.follow();
       }
     } finally {

@@ -160,13 +160,22 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Bytes of a body that are taken at a time. */
+const pieceBytes = 1 << 20;
+
+interface PieceReader {
+  /** The next piece, valid until the one after it is asked for; undefined at the end. */
+  next(): Promise<Uint8Array | undefined>;
+  cancel(): Promise<void>;
+}
+
 /** A response's body, read into buffers of the caller's. */
 export class BodyReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: PieceReader;
   #rest: Uint8Array = new Uint8Array(0);
 
   constructor(response: Response) {
-    this.#reader = response.body!.getReader();
+    this.#reader = readerOf(response.body!);
   }
 
   /**
@@ -197,8 +206,7 @@ export class BodyReader {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stalled = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), stallMs)));
     try {
-      const piece = await Promise.race([this.#reader.read(), stalled]);
-      return piece?.value ?? new Uint8Array(0);
+      return (await Promise.race([this.#reader.next(), stalled])) ?? new Uint8Array(0);
     } catch {
       signal?.throwIfAborted();
       return new Uint8Array(0);
@@ -206,4 +214,23 @@ export class BodyReader {
       clearTimeout(timer);
     }
   }
+}
+
+// Into one buffer again and again where streams can: pieces of a stream's own making are
+// garbage by the hundred megabytes, just when a model takes its place in memory.
+function readerOf(body: ReadableStream<Uint8Array>): PieceReader {
+  let room = new ArrayBuffer(pieceBytes);
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = body.getReader({ mode: "byob" });
+  } catch {
+    const plain = body.getReader();
+    return { cancel: () => plain.cancel(), next: async () => (await plain.read()).value };
+  }
+  const next = async () => {
+    const { value } = await reader.read(new Uint8Array(room));
+    if (value) room = value.buffer;
+    return value;
+  };
+  return { cancel: () => reader.cancel(), next };
 }

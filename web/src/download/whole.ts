@@ -32,7 +32,7 @@ async function readAnswer(job: Job, progressed: () => void): Promise<void> {
 
 // keep resolves with whether chunk i is new.
 async function keep(job: Job, i: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-  const { store, source, m, counter, digest } = job;
+  const { store, source, m, counter, digest, follower } = job;
   const had = m.chunks[i]!;
   if (had !== "") {
     if ((await sha256(bytes)) !== had) throw new ChangedError(m.url);
@@ -40,6 +40,7 @@ async function keep(job: Job, i: number, bytes: Uint8Array<ArrayBuffer>): Promis
   }
   m.chunks[i] = await store.putChunk(bytes, source.chunks?.[i]);
   await store.save(m);
+  follower?.stored(i, bytes);
   digest.follow();
   counter.add(bytes.length);
   return true;

@@ -75,6 +75,11 @@ export class Store {
     await quotaAware(() => this.manifests.put(m));
   }
 
+  /** Notes that m was used just now. Only the order of lists depends on it: a refusal changes nothing. */
+  async touch(m: Manifest): Promise<void> {
+    await this.save({ ...m, used: Date.now() }).catch(() => undefined);
+  }
+
   /** The stored files, the most recently used first. */
   async list(): Promise<StoredModel[]> {
     const all = await this.manifests.all();

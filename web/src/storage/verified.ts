@@ -1,6 +1,7 @@
 // A stored or local file as the engine reads it: mostly forward, every chunk's
 // digest checked before its bytes are handed out. A few chunks are in flight at
-// once, so reading, hashing and copying overlap.
+// once, so reading, hashing and copying overlap; a file that is still arriving is
+// read as far as it is there, its chunks from the download's own hands.
 
 import { release } from "./buffers.js";
 import type { Store } from "./store.js";
@@ -19,7 +20,11 @@ export interface ByteSource {
    * dst must stay attached until the promise settles. Fastest when offsets go forward.
    */
   read(offset: number, dst: Uint8Array): Promise<void>;
-  /** Gives back what reading needs. No read may be under way or follow. */
+  /** Resolves when all of the file is on this device and is what was published; rejects with why it will not be. */
+  readonly whole: Promise<void>;
+  /** Whether `whole` has resolved. */
+  readonly isWhole: boolean;
+  /** Gives back what reading needs, and ends a download that is not done. No read may be under way or follow. */
   close(): void;
 }
 
@@ -29,8 +34,22 @@ export type Heal = (m: Manifest, i: number) => Promise<Uint8Array<ArrayBuffer>>;
 // Two chunks: one being read and hashed while the other is copied and packed.
 const nAhead = 2;
 
-/** A file in the store. Not safe for concurrent reads. */
-export class VerifiedFile implements ByteSource {
+/** Where the missing chunks of a file come from. */
+export interface Arriving {
+  /** Chunk i is waited for. */
+  want(i: number): void;
+  /** Bytes that `stored` brought are done with. */
+  giveBack(bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+/** Who waits for a chunk that has not arrived. */
+interface Waiting {
+  resolve(bytes: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>): void;
+  reject(why: unknown): void;
+}
+
+/** A file in the store, or on its way there. Not safe for concurrent reads. */
+export class VerifiedFile {
   readonly file: string;
   readonly size: number;
   readonly sha256: string;
@@ -41,12 +60,17 @@ export class VerifiedFile implements ByteSource {
   readonly #heal: Heal;
   readonly #inFlight = new Map<number, Promise<Uint8Array<ArrayBuffer>>>();
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  readonly #arriving: Arriving | undefined;
+  readonly #waiting = new Map<number, Waiting>();
   #closed = false;
+  #failed: { why: unknown } | undefined;
 
-  constructor(store: Store, m: Manifest, heal: Heal) {
+  /** m is the file's; with `arriving`, chunks may be missing, and `stored` fills them in. */
+  constructor(store: Store, m: Manifest, heal: Heal, arriving?: Arriving) {
     this.#store = store;
     this.#m = m;
     this.#heal = heal;
+    this.#arriving = arriving;
     this.file = m.file;
     this.size = m.size;
     this.sha256 = m.sha256;
@@ -70,8 +94,25 @@ export class VerifiedFile implements ByteSource {
     }
   }
 
+  /** Chunk i is stored under its digest. bytes, if they come, are right and this file's from now on. */
+  stored(i: number, digest: string, bytes?: Uint8Array<ArrayBuffer>): void {
+    this.#m.chunks[i] = digest;
+    const waiting = this.#waiting.get(i);
+    this.#waiting.delete(i);
+    if (waiting !== undefined) waiting.resolve(bytes ?? this.#fetch(i));
+    else if (bytes !== undefined) this.#recycle(bytes);
+  }
+
+  /** What is missing will not come: rejects who waits for it, and who asks later. */
+  fail(why: unknown): void {
+    this.#failed ??= { why };
+    for (const { reject } of this.#waiting.values()) reject(why);
+    this.#waiting.clear();
+  }
+
   close(): void {
     this.#closed = true;
+    this.fail(new DOMException("closed", "AbortError"));
     void this.#dropOutside(Infinity);
     for (const bytes of this.#free.splice(0)) release(bytes);
   }
@@ -98,21 +139,28 @@ export class VerifiedFile implements ByteSource {
   }
 
   #recycle(bytes: Uint8Array<ArrayBuffer>): void {
-    if (this.#closed) release(bytes);
-    else if (bytes.buffer.byteLength === this.#m.chunkBytes && this.#free.length < nAhead) {
-      this.#free.push(new Uint8Array(bytes.buffer));
-    }
+    const fits = bytes.buffer.byteLength === this.#m.chunkBytes;
+    if (this.#closed || !fits) release(bytes);
+    else if (this.#free.length < nAhead) this.#free.push(new Uint8Array(bytes.buffer));
+    else if (this.#arriving) this.#arriving.giveBack(bytes);
+    else release(bytes);
   }
 
   async #fetch(i: number): Promise<Uint8Array<ArrayBuffer>> {
     const [start, end] = chunkRange(this.#m, i);
-    const whole = this.#free.pop() ?? new Uint8Array(this.#m.chunkBytes);
-    const bytes = whole.subarray(0, end - start);
     const want = this.#m.chunks[i]!;
+    if (want === "") return await this.#arrival(i);
+    const bytes = (this.#free.pop() ?? new Uint8Array(this.#m.chunkBytes)).subarray(0, end - start);
     const n = await this.#store.blobs.read(want, bytes).catch(() => -1);
     if (n === bytes.length && (await sha256(bytes)) === want) return bytes;
     this.healed++;
     return await this.#heal(this.#m, i);
+  }
+
+  async #arrival(i: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#failed) throw this.#failed.why;
+    this.#arriving?.want(i);
+    return await new Promise((resolve, reject) => this.#waiting.set(i, { resolve, reject }));
   }
 }
 
@@ -120,6 +168,8 @@ export class VerifiedFile implements ByteSource {
 export class BlobFile implements ByteSource {
   readonly file: string;
   readonly size: number;
+  readonly whole = Promise.resolve();
+  readonly isWhole = true;
   readonly #blob: Blob;
   constructor(blob: Blob) {
     this.#blob = blob;

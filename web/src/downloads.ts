@@ -1,0 +1,92 @@
+/**
+ * The third role of the worker script: downloads beside an engine (download/beside.ts).
+ * It is the same script for the reason that helper.ts gives.
+ */
+
+import { download } from "./download/download.js";
+import type { Progress } from "./download/progress.js";
+import { type WireError, wireOf } from "./errors.js";
+import type { UrlSource } from "./messages.js";
+import type { Manifest } from "./storage/manifest.js";
+import { Store } from "./storage/store.js";
+
+/** What the engine says. `id` names one download. */
+export type ToDownloads =
+  | { readonly download: "begin"; readonly id: number; readonly source: UrlSource }
+  /** Somebody waits for chunk i: its bytes come with "stored". */
+  | { readonly download: "want"; readonly id: number; readonly i: number }
+  | { readonly download: "cancel"; readonly id: number }
+  /** A buffer that came with "stored" is free again. */
+  | { readonly download: "room"; readonly room: ArrayBuffer };
+
+/** What it hears. Every download ends with "done" or "failed". */
+export type FromDownloads = { readonly id: number } & (
+  | { readonly type: "begin"; readonly manifest: Manifest }
+  | { readonly type: "stored"; readonly i: number; readonly digest: string; readonly bytes?: Uint8Array<ArrayBuffer> }
+  | { readonly type: "progress"; readonly progress: Progress }
+  | { readonly type: "done" }
+  | { readonly type: "failed"; readonly error: WireError }
+);
+
+/** Whether a worker's message is for this role. */
+export function isForDownloads(message: object): message is ToDownloads {
+  return "download" in message;
+}
+
+interface Running {
+  readonly stop: AbortController;
+  readonly wanted: Set<number>;
+}
+
+const running = new Map<number, Running>();
+const rooms: ArrayBuffer[] = [];
+let store: Promise<Store> | undefined;
+
+/** Takes one message. */
+export function answer(message: ToDownloads): void {
+  switch (message.download) {
+    case "begin":
+      return void run(message.id, message.source);
+    case "want":
+      return void running.get(message.id)?.wanted.add(message.i);
+    case "cancel":
+      return running.get(message.id)?.stop.abort();
+    case "room":
+      return void rooms.push(message.room);
+  }
+}
+
+async function run(id: number, { kind: _, name, headers, ...known }: UrlSource): Promise<void> {
+  const { stop, wanted }: Running = { stop: new AbortController(), wanted: new Set() };
+  running.set(id, { stop, wanted });
+  let m: Manifest | undefined;
+  const follower = {
+    begin: (manifest: Manifest) => post({ id, type: "begin", manifest: (m = manifest) }),
+    stored: (i: number, bytes: Uint8Array) => {
+      const digest = m!.chunks[i]!;
+      if (!wanted.delete(i)) return post({ id, type: "stored", i, digest });
+      const copy = new Uint8Array(rooms.pop() ?? new ArrayBuffer(m!.chunkBytes), 0, bytes.length);
+      copy.set(bytes);
+      post({ id, type: "stored", i, digest, bytes: copy }, [copy.buffer]);
+    },
+  };
+  const onProgress = (progress: Progress) => post({ id, type: "progress", progress });
+  try {
+    const kept = await (store ??= Store.open());
+    const whole = await download(
+      kept,
+      { ...known, file: name },
+      { signal: stop.signal, onProgress, headers, follower },
+    );
+    await kept.touch(whole);
+    post({ id, type: "done" });
+  } catch (thrown) {
+    post({ id, type: "failed", error: wireOf(thrown) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+function post(message: FromDownloads, transfer: Transferable[] = []): void {
+  self.postMessage(message, { transfer });
+}
