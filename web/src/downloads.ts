@@ -33,13 +33,27 @@ export function isForDownloads(message: object): message is ToDownloads {
   return "download" in message;
 }
 
+/** Buffers that came back. */
+class Rooms {
+  readonly #free: ArrayBuffer[] = [];
+  push(room: ArrayBuffer): void {
+    this.#free.push(room);
+  }
+
+  /** One of this size, new if need be. */
+  pop(size: number): ArrayBuffer {
+    const at = this.#free.findIndex((room) => room.byteLength === size);
+    return at < 0 ? new ArrayBuffer(size) : this.#free.splice(at, 1)[0]!;
+  }
+}
+
 interface Running {
   readonly stop: AbortController;
   readonly wanted: Set<number>;
 }
 
 const running = new Map<number, Running>();
-const rooms: ArrayBuffer[] = [];
+const rooms = new Rooms();
 let store: Promise<Store> | undefined;
 
 /** Takes one message. */
@@ -52,7 +66,7 @@ export function answer(message: ToDownloads): void {
     case "cancel":
       return running.get(message.id)?.stop.abort();
     case "room":
-      return void rooms.push(message.room);
+      return rooms.push(message.room);
   }
 }
 
@@ -62,12 +76,12 @@ async function run(id: number, { kind: _, name, headers, ...known }: UrlSource):
   let m: Manifest | undefined;
   const follower = {
     begin: (manifest: Manifest) => post({ id, type: "begin", manifest: (m = manifest) }),
-    stored: (i: number, bytes: Uint8Array) => {
-      const digest = m!.chunks[i]!;
-      if (!wanted.delete(i)) return post({ id, type: "stored", i, digest });
-      const copy = new Uint8Array(rooms.pop() ?? new ArrayBuffer(m!.chunkBytes), 0, bytes.length);
-      copy.set(bytes);
-      post({ id, type: "stored", i, digest, bytes: copy }, [copy.buffer]);
+    stored: (i: number, bytes: Uint8Array<ArrayBuffer>) => {
+      const told = { id, type: "stored" as const, i, digest: m!.chunks[i]! };
+      if (!wanted.delete(i)) return void post(told);
+      const size = bytes.buffer.byteLength;
+      post({ ...told, bytes }, [bytes.buffer]);
+      return rooms.pop(size);
     },
   };
   const onProgress = (progress: Progress) => post({ id, type: "progress", progress });

@@ -29,8 +29,8 @@ const maxHashTries = 3;
 export interface Follower {
   /** The file's manifest, whose chunks fill in. Called again when the file changed meanwhile and is fetched anew. */
   begin(m: Manifest): void;
-  /** Chunk i is stored and its digest is in the manifest. bytes are valid during the call only. */
-  stored(i: number, bytes: Uint8Array): void;
+  /** Chunk i is stored and its digest is in the manifest. Who keeps the bytes returns a buffer as large as theirs in exchange. */
+  stored(i: number, bytes: Uint8Array<ArrayBuffer>): ArrayBuffer | undefined;
 }
 
 /** How to download. */
@@ -191,17 +191,18 @@ async function downloadMissing(job: Job): Promise<void> {
   const stop = new AbortController();
   const signal = job.signal ? AbortSignal.any([job.signal, stop.signal]) : stop.signal;
   const work = async () => {
-    const buffer = new Uint8Array(m.chunkBytes);
+    let buffer = new ArrayBuffer(m.chunkBytes);
     try {
       for (let i = missing.shift(); i !== undefined; i = missing.shift()) {
-        m.chunks[i] = await fetchChunk({ ...job, signal }, i, buffer);
-        await job.store.save(m);
         const [start, end] = chunkRange(m, i);
-        job.follower?.stored(i, buffer.subarray(0, end - start));
+        const bytes = new Uint8Array(buffer, 0, end - start);
+        m.chunks[i] = await fetchChunk({ ...job, signal }, i, bytes);
+        await job.store.save(m);
+        buffer = job.follower?.stored(i, bytes) ?? buffer;
         job.digest.follow();
       }
     } finally {
-      release(buffer);
+      release(new Uint8Array(buffer));
     }
   };
   const workers = Array.from({ length: Math.min(nParallel, missing.length) }, work);
@@ -215,10 +216,9 @@ async function downloadMissing(job: Job): Promise<void> {
   }
 }
 
-/** Fetches chunk i into buffer, stores it, and resolves with its digest. */
-async function fetchChunk(job: Job, i: number, buffer: Uint8Array<ArrayBuffer>): Promise<string> {
-  const [start, end] = chunkRange(job.m, i);
-  const bytes = buffer.subarray(0, end - start);
+/** Fetches chunk i into bytes, stores it, and resolves with its digest. */
+async function fetchChunk(job: Job, i: number, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const [start] = chunkRange(job.m, i);
   for (let tries = 1; ; tries++) {
     await fetchRange(job.remote, start, bytes, job.signal, (n) => job.counter.add(n));
     try {

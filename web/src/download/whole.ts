@@ -16,23 +16,25 @@ export async function downloadWhole(job: Job): Promise<void> {
 async function readAnswer(job: Job, progressed: () => void): Promise<void> {
   const { m, signal } = job;
   const body = new BodyReader(await openRange(job.remote, 0, m.size, signal));
-  const buffer = new Uint8Array(m.chunkBytes);
+  let buffer = new ArrayBuffer(m.chunkBytes);
   try {
     for (let i = 0; i < m.chunks.length; i++) {
       const [start, end] = chunkRange(m, i);
-      const bytes = buffer.subarray(0, end - start);
+      const bytes = new Uint8Array(buffer, 0, end - start);
       const n = await body.fill(bytes, signal, () => undefined);
       if (n < bytes.length) throw new NetError("ERR_NET", `${m.url}: connection cut at byte ${start + n}`);
-      if (await keep(job, i, bytes)) progressed();
+      if (!(await isNew(job, i, bytes))) continue;
+      buffer = job.follower?.stored(i, bytes) ?? buffer;
+      progressed();
     }
   } finally {
     body.cancel();
   }
 }
 
-// keep resolves with whether chunk i is new.
-async function keep(job: Job, i: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-  const { store, source, m, counter, digest, follower } = job;
+// Stores chunk i and resolves with whether it is new.
+async function isNew(job: Job, i: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  const { store, source, m, counter, digest } = job;
   const had = m.chunks[i]!;
   if (had !== "") {
     if ((await sha256(bytes)) !== had) throw new ChangedError(m.url);
@@ -40,7 +42,6 @@ async function keep(job: Job, i: number, bytes: Uint8Array<ArrayBuffer>): Promis
   }
   m.chunks[i] = await store.putChunk(bytes, source.chunks?.[i]);
   await store.save(m);
-  follower?.stored(i, bytes);
   digest.follow();
   counter.add(bytes.length);
   return true;

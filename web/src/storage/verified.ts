@@ -31,8 +31,9 @@ export interface ByteSource {
 /** Fetches chunk i of m again, stores it, and resolves with its bytes. */
 export type Heal = (m: Manifest, i: number) => Promise<Uint8Array<ArrayBuffer>>;
 
-// Two chunks: one being read and hashed while the other is copied and packed.
-const nAhead = 2;
+// One chunk is copied and packed while the next is read and hashed; the third is for downloads,
+// whose chunks come out of order: what nobody waits for is read and hashed again.
+const nAhead = 3;
 
 /** Where the missing chunks of a file come from. */
 export interface Arriving {
