@@ -8,6 +8,7 @@ import type { Progress } from "./download/progress.js";
 import { type WireError, wireOf } from "./errors.js";
 import type { UrlSource } from "./messages.js";
 import type { Manifest } from "./storage/manifest.js";
+import { release } from "./storage/buffers.js";
 import { Store } from "./storage/store.js";
 
 /** What the engine says. `id` names one download. */
@@ -33,11 +34,12 @@ export function isForDownloads(message: object): message is ToDownloads {
   return "download" in message;
 }
 
-/** Buffers that came back. */
+/** Buffers that came back, a few. */
 class Rooms {
   readonly #free: ArrayBuffer[] = [];
   push(room: ArrayBuffer): void {
-    this.#free.push(room);
+    if (this.#free.length < 2) this.#free.push(room);
+    else release(new Uint8Array(room));
   }
 
   /** One of this size, new if need be. */

@@ -142,7 +142,7 @@ export class VerifiedFile {
   #recycle(bytes: Uint8Array<ArrayBuffer>): void {
     const fits = bytes.buffer.byteLength === this.#m.chunkBytes;
     if (this.#closed || !fits) release(bytes);
-    else if (this.#free.length < nAhead) this.#free.push(new Uint8Array(bytes.buffer));
+    else if (this.#free.length < (this.#arriving ? 1 : nAhead)) this.#free.push(new Uint8Array(bytes.buffer));
     else if (this.#arriving) this.#arriving.giveBack(bytes);
     else release(bytes);
   }
