@@ -173,6 +173,7 @@ type watcher struct{ peak *uint64 }
 func (w watcher) Write(p []byte) (int, error) {
 	if len(p) > 1<<15 {
 		var m runtime.MemStats
+		runtime.GC() // what lives, not what a late collector has left
 		runtime.ReadMemStats(&m)
 		*w.peak = max(*w.peak, m.HeapAlloc)
 	}
