@@ -163,7 +163,7 @@ func TestStreamsInBoundedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("77 MB in %v, heap at most %d MB", time.Since(start).Round(time.Millisecond), peak>>20)
-	if peak > 64<<20 {
+	if peak > 16<<20 {
 		t.Errorf("heap of %d MB while writing", peak>>20)
 	}
 }
