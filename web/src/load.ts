@@ -48,7 +48,8 @@ interface Sending {
   readonly source: ByteSource;
   sent: number;
   leftover: Uint8Array;
-  isReported: boolean;
+  /** Bytes in the last report; -1 before the first. */
+  reported: number;
 }
 
 /**
@@ -66,14 +67,13 @@ async function sendAll(
     source,
     sent: 0,
     leftover: new Uint8Array(),
-    isReported: false,
+    reported: -1,
   }));
   for (const s of all) report(s, progress);
   for (const s of [...all, ...all]) await sendFile(module, s, signal, progress);
   for (const s of all) {
-    if (s.source.isWhole) continue;
     await s.source.whole;
-    report(s, progress);
+    if (s.reported < s.sent) report(s, progress);
   }
 }
 
@@ -83,9 +83,9 @@ function report(s: Sending, progress: OnProgress): void {
   const { file, size } = s.source;
   const at = (loaded: number) =>
     progress({ phase: "load", file, loaded, total: size, ratio: size === 0 ? 1 : loaded / size });
-  if (!s.isReported) at(0);
-  s.isReported = true;
+  if (s.reported < 0) at(0);
   if (s.sent > 0) at(s.sent);
+  s.reported = s.sent;
 }
 
 /** Sends a file from where it stopped until its end, or until it is not taken. */

@@ -51,7 +51,7 @@ export function engineDevice(engine: AnsweringEngine, options: DeviceOptions = {
   return {
     async before(messages, signal) {
       const input = messages.findLast((m) => m.role === "user")?.content ?? "";
-      if (region === undefined || input === "") return {};
+      if (region === undefined || input.trim() === "") return {};
       const { layer, pooling } = region;
       const { data } = await engine.embeddings.create({ input, layer, pooling, normalize: false }, { signal });
       return scopeOf(data[0]!.embedding, region);
