@@ -96,7 +96,7 @@ func TestWebAbortInDecode(t *testing.T) {
 			Ms          float64
 		}](tb, `
 			const abort = new AbortController();
-			const params = { prompt: [301, 302], max_tokens: 500, stream: true };
+			const params = { prompt: [301, 302], max_tokens: 500, logit_bias: endless, stream: true };
 			let seen = 0, after = 0, name = "", t0 = 0;
 			try {
 				for await (const c of await engine.completions.create(params, { signal: abort.signal })) {
@@ -106,7 +106,7 @@ func TestWebAbortInDecode(t *testing.T) {
 			} catch (err) { name = err.name; }
 			return { name, seen, after, ms: performance.now() - t0 };`)
 		t.Logf("abort in decode took %.0f ms", got.Ms)
-		if got.Name != "AbortError" || got.After > 2 || got.Ms > 2000 {
+		if got.Name != "AbortError" || got.After > 0 || got.Ms > 2000 {
 			t.Errorf("abort in decode: %+v", got)
 		}
 	})

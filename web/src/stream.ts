@@ -4,6 +4,7 @@
  * The items `run` pushes, as an async iterable that can be walked once. `run`
  * starts at once. Leaving the loop early aborts the signal `run` was given and
  * waits for it to settle, so that nothing goes on behind the caller's back.
+ * Aborting `outer` withholds what was pushed and not yet read; the walk then rejects with its reason.
  */
 export function streamOf<T>(
   run: (push: (item: T) => void, signal: AbortSignal) => Promise<void>,
@@ -26,8 +27,11 @@ export function streamOf<T>(
   async function* read(): AsyncGenerator<T, void> {
     try {
       while (true) {
-        while (items.length > 0) yield items.shift()!;
-        if (ended) return await finished;
+        while (items.length > 0 && !outer?.aborted) yield items.shift()!;
+        if (ended) {
+          await finished;
+          return outer?.throwIfAborted();
+        }
         await new Promise<void>((resolve) => (wake = resolve));
       }
     } finally {
