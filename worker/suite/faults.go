@@ -198,13 +198,21 @@ func testClientLeaves(t *testing.T, start Start) {
 	}
 }
 
-// Leave asks, leaves after a while, and fails unless the upstream sees that
-// within a second.
+// Leave asks, leaves a while after the upstream was asked, and fails unless the
+// upstream sees that within a second.
 func Leave(t *testing.T, h Host, u *Upstream, body string, stay time.Duration) {
 	t.Helper()
 	ctx, leave := context.WithCancel(context.Background())
 	var left time.Time
-	time.AfterFunc(stay, func() { left = time.Now(); leave() })
+	asked := u.received()
+	go func() {
+		for deadline := time.Now().Add(20 * time.Second); u.received() == asked && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(stay)
+		left = time.Now()
+		leave()
+	}()
 	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.URL+"/v1/chat/completions", strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+Token)
 	req.Header.Set("Content-Type", "application/json")

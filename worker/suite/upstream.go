@@ -50,6 +50,16 @@ func (u *Upstream) Seen() (bodies, auth []string) {
 	return append([]string{}, u.bodies...), append([]string{}, u.auth...)
 }
 
+// received is how many requests came so far.
+func (u *Upstream) received() (n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, calls := range u.calls {
+		n += calls
+	}
+	return n
+}
+
 // WaitGone waits until a caller left before its answer was done.
 func (u *Upstream) WaitGone(d time.Duration) bool {
 	select {
