@@ -52,12 +52,20 @@ func placeRequests(t *testing.T, m *engine.Model) (all []placed) {
 }
 
 // Scope tells requests of a user's own domain from those of nine others, and tells it
-// better measured from the pool's mean: the figures of RATIONALE.md. The model has
-// read stories for children only.
+// better measured from a mean, the pool's or that of many requests: the figures of
+// RATIONALE.md. Both models have read stories for children only.
 func TestScopeTellsDomains(t *testing.T) {
-	m := loadReference(t, smallModel)
-	all := placeRequests(t, m)
-	mean := poolMean(t)
+	small := placeRequests(t, loadReference(t, smallModel))
+	big := placeRequests(t, loadReference(t, bigModel))
+	var points [][]float32
+	for _, p := range big {
+		points = append(points, p.at)
+	}
+	t.Run("stories260K, the pool's mean", func(t *testing.T) { tellDomains(t, small, poolMean(t)) })
+	t.Run("TinyStories-656K, the requests' mean", func(t *testing.T) { tellDomains(t, big, route.Center(points)) })
+}
+
+func tellDomains(t *testing.T, all []placed, mean []float32) {
 	measured := map[string]float64{}
 	const users = 40
 	rng := rand.New(rand.NewPCG(1, 1))
