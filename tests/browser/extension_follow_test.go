@@ -3,7 +3,6 @@ package browser
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ func chatServer(t *testing.T) string {
 	f := &modelFile{content: withTemplate(t, readTestdata(t, "models/stories260K-F16.gguf"), template), etag: `"c"`}
 	mux := http.NewServeMux()
 	mux.Handle("/chat.gguf", f)
-	s := httptest.NewServer(mux)
+	s := newOrigin(mux)
 	t.Cleanup(s.Close)
 	return s.URL + "/chat.gguf"
 }

@@ -31,7 +31,7 @@ func askingSite(t *testing.T) *httptest.Server {
 			};
 		</script>`)
 	})
-	s := httptest.NewServer(mux)
+	s := newOrigin(mux)
 	t.Cleanup(s.Close)
 	return s
 }

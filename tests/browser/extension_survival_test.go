@@ -135,7 +135,7 @@ func modelServer(t *testing.T) (*httptest.Server, *modelFile) {
 	f := &modelFile{content: readTestdata(t, "models/stories260K-F16.gguf"), etag: `"s"`}
 	mux := http.NewServeMux()
 	mux.Handle("/small.gguf", f)
-	s := httptest.NewServer(mux)
+	s := newOrigin(mux)
 	t.Cleanup(s.Close)
 	return s, f
 }

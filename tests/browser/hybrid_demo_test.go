@@ -2,7 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -34,7 +33,7 @@ func openHybrid(t *testing.T) *hybridDemo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(edge)
+	server := newOrigin(edge)
 	t.Cleanup(server.Close)
 	d := &hybridDemo{openTab(t, site.URL), strings.TrimPrefix(server.URL, "http://"), upstream}
 	d.waitFor(`document.getElementById("status").textContent.includes("ready")`)

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,7 +79,7 @@ func TestPackageReadmeHybrid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(edge)
+	server := newOrigin(edge)
 	t.Cleanup(server.Close)
 	site.csp = strings.Replace(strictCSP, "connect-src 'self'", "connect-src 'self' "+server.URL, 1)
 	site.serve("/readme.js", []byte(strings.NewReplacer(

@@ -33,7 +33,7 @@ func demoServer(t *testing.T, isolated bool) *httptest.Server {
 		t.Fatal(err)
 	}
 	static := http.FileServer(http.Dir(dir))
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isolated {
 			w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
 			w.Header().Set("Cross-Origin-Embedder-Policy", "require-corp")

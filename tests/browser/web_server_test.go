@@ -61,7 +61,7 @@ func serveSite(t *testing.T, script string, files map[string][]byte) *site {
 	for path, content := range files {
 		s.serve(path, content)
 	}
-	s.Server = httptest.NewServer(s.mux)
+	s.Server = newOrigin(s.mux)
 	t.Cleanup(s.Close)
 	return s
 }
