@@ -10,7 +10,6 @@ import (
 	"pastel/blend"
 	"pastel/blend/gguflora"
 	"pastel/blend/peft"
-	"pastel/blend/pool"
 	"pastel/blend/safetensors"
 	"pastel/engine/tensor"
 )
@@ -18,26 +17,12 @@ import (
 // blendedAdapter is the uniform blend of testdata/pool.
 func blendedAdapter(t *testing.T) *blend.Adapter {
 	t.Helper()
-	read := func(name string) []byte {
-		b, err := os.ReadFile(filepath.Join("../../testdata/pool", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	m, err := pool.ParseManifest(read(pool.ManifestName), "")
+	p, err := readPool(poolDir, 0, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := pool.Open(m, read(m.Keys.Name), pool.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	weights := make([]float64, len(m.Adapters))
-	for n, a := range m.Adapters {
-		if err := p.Load(n, read(a.File.Name)); err != nil {
-			t.Fatal(err)
-		}
+	weights := make([]float64, len(p.Adapters))
+	for n := range weights {
 		weights[n] = 1 / float64(len(weights))
 	}
 	a, err := p.Blend("blended", weights)

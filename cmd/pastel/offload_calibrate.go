@@ -79,7 +79,7 @@ func calibrateCommand(_ context.Context, e env, args []string) error {
 
 // readCalibration reads scored queries.
 func readCalibration(e env, name string) (lines []calibrationLine, err error) {
-	err = eachLine(e, name, func(n int, line []byte) error {
+	err = eachLine(e, name, func(line []byte) error {
 		var l calibrationLine
 		if err := json.Unmarshal(line, &l); err != nil {
 			return err
@@ -96,9 +96,9 @@ func readCalibration(e env, name string) (lines []calibrationLine, err error) {
 // maxQuery bounds one line of a file of queries, in bytes.
 const maxQuery = 1 << 20
 
-// eachLine calls f with every line of a file that is not empty, and its number from 1;
-// "-" is standard input. An error of f is returned with file and line.
-func eachLine(e env, name string, f func(n int, line []byte) error) error {
+// eachLine calls f with every line of a file that is not empty; "-" is standard input.
+// An error of f is returned with file and line.
+func eachLine(e env, name string, f func(line []byte) error) error {
 	in := e.stdin
 	if name != "-" {
 		file, err := os.Open(name)
@@ -112,7 +112,7 @@ func eachLine(e env, name string, f func(n int, line []byte) error) error {
 	s.Buffer(nil, maxQuery)
 	for n := 1; s.Scan(); n++ {
 		if line := bytes.TrimSpace(s.Bytes()); len(line) > 0 {
-			if err := f(n, line); err != nil {
+			if err := f(line); err != nil {
 				return fmt.Errorf("offload: %s: line %d: %w", name, n, err)
 			}
 		}

@@ -68,7 +68,7 @@ func scoreCommand(ctx context.Context, e env, args []string) error {
 		e.notef("the samples' own scope threshold, for calibrate: --scope %.6g\n", t.Score)
 	}
 	out := json.NewEncoder(e.stdout)
-	return eachLine(e, positional[1], func(_ int, raw []byte) error {
+	return eachLine(e, positional[1], func(raw []byte) error {
 		var l scoredLine
 		if err := json.Unmarshal(raw, &l); err != nil {
 			return err

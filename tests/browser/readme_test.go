@@ -12,6 +12,20 @@ import (
 	"pastel/worker/suite"
 )
 
+// packageFiles are the npm package and a model, as a site serves them.
+func packageFiles(t *testing.T) map[string][]byte {
+	t.Helper()
+	files, err := build.Package("../../web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string][]byte{"/models/stories260K.gguf": readTestdata(t, "models/stories260K.gguf")}
+	for name, content := range files {
+		served["/"+name] = content
+	}
+	return served
+}
+
 // TestReadmeExample runs the lines of README.md's first screen against the npm package.
 func TestReadmeExample(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
@@ -23,17 +37,8 @@ func TestReadmeExample(t *testing.T) {
 	if !found {
 		t.Fatal("README.md has no script")
 	}
-	files, err := build.Package("../../web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := map[string][]byte{
-		"/readme.js":               []byte(script + "\nwindow.ended = true;"),
-		"/models/stories260K.gguf": readTestdata(t, "models/stories260K.gguf"),
-	}
-	for name, content := range files {
-		served["/"+name] = content
-	}
+	served := packageFiles(t)
+	served["/readme.js"] = []byte(script + "\nwindow.ended = true;")
 	tb := openTab(t, serveSite(t, "/readme.js", served).URL)
 	tb.waitFor(`window.ended`)
 	var text string
@@ -55,14 +60,7 @@ func TestPackageReadmeHybrid(t *testing.T) {
 	if !found {
 		t.Fatal("web/README.md has no script")
 	}
-	files, err := build.Package("../../web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := map[string][]byte{"/models/stories260K.gguf": readTestdata(t, "models/stories260K.gguf")}
-	for name, content := range files {
-		served["/"+name] = content
-	}
+	served := packageFiles(t)
 	pool, err := filepath.Glob("../../testdata/pool/*")
 	if err != nil {
 		t.Fatal(err)

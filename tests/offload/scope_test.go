@@ -3,14 +3,13 @@ package offload
 import (
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
 
-	"pastel/blend/pool"
 	"pastel/engine"
 	"pastel/engine/tokenizer"
 	"pastel/eval/crayon"
 	route "pastel/offload"
+	"pastel/worker/suite"
 )
 
 // A placed text is a request with its domain and its embedding.
@@ -61,7 +60,8 @@ func TestScopeTellsDomains(t *testing.T) {
 	for _, p := range big {
 		points = append(points, p.at)
 	}
-	t.Run("stories260K, the pool's mean", func(t *testing.T) { tellDomains(t, small, poolMean(t)) })
+	_, trained := suite.TrainedPool(t)
+	t.Run("stories260K, the pool's mean", func(t *testing.T) { tellDomains(t, small, trained.Keys.Mu) })
 	t.Run("TinyStories-656K, the requests' mean", func(t *testing.T) { tellDomains(t, big, route.Center(points)) })
 }
 
@@ -123,26 +123,6 @@ func auroc(inside, outside []float64) (area float64) {
 		}
 	}
 	return area
-}
-
-func poolMean(t *testing.T) []float32 {
-	t.Helper()
-	read := func(name string) []byte {
-		raw, err := os.ReadFile(filepath.Join("../../testdata/pool", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
-	}
-	m, err := pool.ParseManifest(read(pool.ManifestName), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := pool.Open(m, read(m.Keys.Name), pool.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.Keys.Mu
 }
 
 func loadReference(t *testing.T, path string) *engine.Model {

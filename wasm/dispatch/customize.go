@@ -87,15 +87,20 @@ func (c *customisation) weigh() error {
 
 // locate says where the samples lie.
 func (c *customisation) locate(embeddings [][]float32) {
-	r := c.reply
-	r.Layer, r.Last, r.Mean = uint32(c.pool.Embedding.Layer), c.pool.Embedding.Pooling == "last", c.pool.Keys.Mu
+	r, recipe := c.reply, c.recipe()
+	r.Layer, r.Last, r.Mean = uint32(recipe.Layer), recipe.Last, c.pool.Keys.Mu
 	r.Samples = slices.Concat(embeddings...)
+}
+
+// recipe is the pool's.
+func (c *customisation) recipe() engine.Recipe {
+	return engine.Recipe{Layer: c.pool.Embedding.Layer, Last: c.pool.Embedding.Pooling == "last"}
 }
 
 // embeddings are the samples', by the pool's recipe. Shapes: [samples][dim].
 func (c *customisation) embeddings() ([][]float32, error) {
 	var out [][]float32
-	recipe := engine.Recipe{Layer: c.pool.Embedding.Layer, Last: c.pool.Embedding.Pooling == "last"}
+	recipe := c.recipe()
 	for i, text := range c.request.Samples {
 		ids := encode(c.model, text, false, false)
 		if len(ids) == 0 {

@@ -1,6 +1,7 @@
 // An engine as a Model. Twin of eval/host.go.
 
 import type { Engine } from "../src/index.js";
+import { logSoftmax } from "../src/logits.js";
 import type { Model } from "./grade.js";
 
 /** Asks an engine with adapters that it has loaded. */
@@ -41,11 +42,4 @@ function commonPrefix(a: readonly number[], b: readonly number[]): number {
   let n = 0;
   while (n < a.length && n < b.length && a[n] === b[n]) n++;
   return n;
-}
-
-/** The logarithm of the i-th probability. */
-function logSoftmax(logits: Float32Array, i: number): number {
-  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const total = logits.reduce((a, b) => a + Math.exp(b - top), 0);
-  return logits[i]! - top - Math.log(total);
 }

@@ -38,8 +38,8 @@ export class BudgetPanel {
 
   /** The thresholds for a customisation, or for none. */
   cuts(region: Region | undefined): Pick<Policy, "scope" | "confidence" | "early"> {
-    const scope = region && offload.scopeThreshold(region);
     if (this.#scored.length > 0) return this.#own();
+    const scope = region && offload.scopeThreshold(region);
     return { confidence: budgetFor(this.#budget.valueAsNumber).threshold, ...(scope && { scope }) };
   }
 

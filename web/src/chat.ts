@@ -16,6 +16,7 @@ import {
 import { askEach, bad, inRange, samplingAsk } from "./asks.js";
 import type { Engine, GenerateAsk, Generated } from "./engine.js";
 import { UnsupportedError } from "./errors.js";
+import { logSumExp } from "./logits.js";
 import type { ChatCompletion, ChatCompletionChunk, ChatCompletionParams, Choice, ChoiceParams } from "./openai.js";
 import { streamOf } from "./stream.js";
 
@@ -67,8 +68,7 @@ export class ChatCompletions {
       throw bad(`options must differ in their first tokens: ${firsts.join(", ")}`);
     const { adapters } = samplingAsk(params.lora ? { lora: params.lora } : {});
     const logits = await this.#engine.logits(tokens, false, adapters, signal);
-    const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-    const norm = top + Math.log(logits.reduce((a, b) => a + Math.exp(b - top), 0));
+    const norm = logSumExp(logits);
     const logprobs = firsts.map((id) => logits[id]! - norm);
     const index = logprobs.indexOf(Math.max(...logprobs));
     return { index, text: options[index]!, logprobs };

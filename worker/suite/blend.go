@@ -14,8 +14,9 @@ import (
 	"pastel/offload"
 )
 
-// trainedPool is testdata/pool, as a directory of one pool, and as a Pool.
-func trainedPool(t *testing.T) (dir string, p *pool.Pool) {
+// TrainedPool is testdata/pool, as a directory of one pool, and as a Pool, for tests two
+// folders below the root.
+func TrainedPool(t *testing.T) (dir string, p *pool.Pool) {
 	t.Helper()
 	source := filepath.Join("..", "..", "testdata", "pool")
 	dir = t.TempDir()
@@ -48,7 +49,7 @@ func trainedPool(t *testing.T) (dir string, p *pool.Pool) {
 // down is the one the device would have made itself. A prefix of a file, by range,
 // holds its first ranks.
 func testBlend(t *testing.T, start Start) {
-	dir, p := trainedPool(t)
+	dir, p := TrainedPool(t)
 	h := start(t, DefaultSettings(), dir)
 	scores := make([]float32, len(p.Adapters))
 	wide := make([]float64, len(scores))
