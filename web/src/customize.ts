@@ -172,7 +172,9 @@ async function refine(
   weights: number[],
   stop: AbortSignal | undefined,
 ): Promise<MessageOf<"customized">> {
-  const refined = await engine.call({ ...ask, id: trial, samples: [], weights }, stop);
+  // A stop that is there already may reach the worker after a second evaluation has begun.
+  const maxEvals = stop?.aborted ? 1 : ask.maxEvals;
+  const refined = await engine.call({ ...ask, id: trial, samples: [], weights, maxEvals }, stop);
   await engine.unload(trial);
   return refined;
 }
